@@ -93,7 +93,19 @@ class Batched(Protocol):
         ...
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
-        """Take the events of the segmenter, in order.  Must not block."""
+        """Take the events of the segmenter, in order: `place`, measurement if it must be, and `tell`."""
+        ...
+
+    def place(self, events: Sequence[SoundEvent]) -> Sequence[SoundEvent]:
+        """Take the events of the segmenter, in order.  Returns them as `tell` takes them."""
+        ...
+
+    def must_measure(self, events: Sequence[SoundEvent]) -> bool:
+        """Return whether line quality must be measured between `place` and `tell`."""
+        ...
+
+    def tell(self, placed: Sequence[SoundEvent]) -> None:
+        """Pass the events on.  Must not block."""
         ...
 
 
@@ -133,10 +145,13 @@ class VadBatcher:
             self._measure_at = self._plan.run + _MEASURE_AFTER
         self._unmeasured[channel] = None
 
-    def measure(self, channel: Batched) -> None:
-        """Measure the line quality of `channel` now."""
-        self._unmeasured.pop(channel, None)
-        channel.warn(measure_waiting([channel.quality])[0])
+    def measure(self, channels: Sequence[Batched]) -> None:
+        """Measure the line quality of `channels` now."""
+        for channel in channels:
+            self._unmeasured.pop(channel, None)
+        found = measure_waiting([channel.quality for channel in channels])
+        for channel, warnings in zip(channels, found, strict=True):
+            channel.warn(warnings)
 
     def forget(self, channel: Batched) -> None:
         """Cancel the processing of `channel`."""
@@ -213,19 +228,17 @@ class VadBatcher:
         self._notify(list(zip(channels, events, strict=True)))
 
     def _notify(self, found: Sequence[tuple[Batched, Sequence[SoundEvent]]]) -> None:
-        for channel, events in found:
-            channel.notify(events)
+        placed = [(channel, channel.place(events)) for channel, events in found]
+        if urgent := [channel for channel, events in placed if channel.must_measure(events)]:
+            self.measure(urgent)
+        for channel, events in placed:
+            channel.tell(events)
             if channel.segmenter.query:  # much audio: the rest follows after other channels
                 self._hurry(channel)
 
     def _measure(self) -> None:
         """Measure the line quality of the channels that wait for it, at most `_MEASURED_AT_ONCE` of them."""
-        channels = list(islice(self._unmeasured, _MEASURED_AT_ONCE))
-        for channel in channels:
-            del self._unmeasured[channel]
-        found = measure_waiting([channel.quality for channel in channels])
-        for channel, warnings in zip(channels, found, strict=True):
-            channel.warn(warnings)
+        self.measure(list(islice(self._unmeasured, _MEASURED_AT_ONCE)))
         self._is_measuring = False
         self._go_on_measuring()
 
