@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -73,7 +73,7 @@ class Ears:
             self._note(channel, event)
 
     def warn(self, warning: Any) -> None:
-        self._note(warning.channel, warning)
+        self._note(warning.channel, replace(warning, measured=round(warning.measured)))
 
     def press(self, channel: int, digit: str, at: int) -> None:
         self._note(channel, digit, at)
@@ -153,8 +153,8 @@ def segmenter() -> ChannelSegmenter:
     return ChannelSegmenter(Endpointing(draft_ms=160), background=new_tracker())
 
 
-async def converse(seed: int, calls: int) -> list[object]:
-    """Everything that the channels of some calls told, and their accounts."""
+async def converse(seed: int, calls: int) -> tuple[list[object], list[float]]:
+    """Everything that the channels of some calls told, and their accounts; the levels of line quality."""
     clock, batcher = asyncio.get_running_loop().time, VadBatcher(silero(), RunPlan(spreads=True))
     everybody: list[tuple[Ears, list[Caller]]] = []
     for number in range(calls):
@@ -185,13 +185,14 @@ async def converse(seed: int, calls: int) -> list[object]:
             for caller in callers:
                 caller.send(turn)
         await asyncio.sleep(0.02)
-    found: list[object] = []
+    found, levels = list[object](), list[float]()
     for ears, callers in everybody:
         for caller in callers:
             caller.channel.finish()
-            found.append((caller.channel.totals, caller.channel.heard, caller.channel.levels))
+            found.append((caller.channel.totals, caller.channel.heard))
+            levels += caller.channel.levels or ()
         found.append(ears.told)
-    return found
+    return found, levels
 
 
 @settings(max_examples=8)
@@ -202,7 +203,9 @@ def test_calls_are_told_the_same_at_the_same_time(seed: int, calls: int) -> None
         with compiled.using(wanted=wanted), asyncio.Runner(loop_factory=JumpingLoop) as runner:
             found.append(runner.run(converse(seed, calls)))
 
-    assert found[0] == found[1]
+    (told, levels), (same, alike) = found
+    assert told == same
+    assert levels == pytest.approx(alike, abs=1e-3)
 
 
 async def test_a_frame_of_each_encoding_has_the_samples_of_the_pure_path() -> None:
