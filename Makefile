@@ -116,8 +116,8 @@ browser-test: chromium  ## test the web pages in Chromium
 screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
-# What is fetched is fetched together, while the tests are compiled, and mypy, which takes one core for a minute, runs beside the tests, which wait
-# for real time now and then.
+# What is fetched is fetched together, while the tests are compiled. mypy, which takes one core for a minute, runs beside
+# the tests, which wait for real time now and then.
 check:  ## what CI runs
 	$(MAKE) --jobs 4 asterisk chromium clients $(WHISPER)/model.bin compiled
 	$(MAKE) --jobs 3 lint types contracts test-granite test-others
