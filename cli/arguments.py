@@ -16,6 +16,8 @@ from .commands import COMMANDS
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from protocol.calls.call import RoleRule
+
 _MODEL = "model folder or hub id, for engines with several models"
 
 _WORKERS = "number of worker processes; default: one, and with an engine for the CPU a thread for each core"
@@ -133,6 +135,15 @@ def _pace(text: str) -> float:
     return pace
 
 
+def _role_rule(text: str) -> "RoleRule":
+    from protocol.calls.speaker_roles import role_rule
+
+    try:
+        return role_rule(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
 def _transcribe(verb: argparse.ArgumentParser) -> None:
     from protocol.calls.call import MOST_SPEAKERS
 
@@ -148,6 +159,14 @@ def _transcribe(verb: argparse.ArgumentParser) -> None:
         choices=range(MOST_SPEAKERS + 1),
         metavar="N",
         help="most speakers to tell apart by voice in a file of one channel; 0: none",
+    )
+    verb.add_argument(
+        "--speaker-roles",
+        type=_role_rule,
+        default="greeting",
+        metavar="RULE",
+        help="their roles: greeting (the agent is known by how he opens the call), inbound (the agent speaks"
+        " first), outbound, none, or roles in the order of first speech: agent,customer",
     )
     _said(verb)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from protocol.audio import Pcm
+from protocol.calls.call import BY_GREETING, RoleRule
 from protocol.calls.spelling import SpellingRequests
 from protocol.clock import CALL_RATE
 from protocol.events import Final, SegmentId, Span, Timing
@@ -61,13 +62,14 @@ def transcribe_recording(
     progress: Callable[[float], None] = lambda _: None,
     policy: Policy = CARD_DATA_POLICY,
     speakers: int = 0,
+    role_rule: RoleRule = BY_GREETING,
     voices: Voices | None = None,
 ) -> Transcript:
     """
     Transcribe `channels` (int16 at 8 kHz), and redact the words by `policy`.
 
     Calls `progress` with the completed part, 0 to 1.  `speakers`: most speakers that `voices` tells apart if there
-    is one channel; 0: none.
+    is one channel; 0: none.  `role_rule`: how they get roles.
     """
     longest = engine.capabilities.max_seconds
     cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
@@ -101,7 +103,7 @@ def transcribe_recording(
         done += cut.span.end - cut.span.start
         progress(done / total)
     if tells_apart is not None:
-        finals = labelled_recording(finals, windows, speakers)
+        finals = labelled_recording(finals, windows, speakers, role_rule)
     segments = [_stored(final) for final in redacted_call(finals, policy)]
     segments.sort(key=lambda one: (one.span.start, one.segment.channel))
     roles = ("agent", "customer") if len(channels) == 2 else ("mixed",) * len(channels)

@@ -5,7 +5,8 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from protocol.calls.call import MOST_SPEAKERS
+from protocol.calls.call import MOST_SPEAKERS, RoleRule
+from protocol.calls.speaker_roles import role_rule
 from protocol.kept_audio.policy import AudioPolicy, read_audio_policy
 from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.redaction.policy import SitePolicies, read_policies
@@ -116,6 +117,12 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         description="most speakers that are told apart on a channel with the role `mixed`, if the client does not"
         " say; 0: only where the client asks. Needs `trunkline fetch speakers` where the workers run",
     )
+    mixed_roles: str = Field(
+        "greeting",
+        description="roles of these speakers, if the client does not say: greeting (the agent is known by how he"
+        " opens the call), inbound (the agent speaks first), outbound (the customer speaks first), none, or roles"
+        " in the order of first speech such as agent,customer",
+    )
     keep_audio: str = Field(
         "",
         description="tenants whose calls' audio is kept, separated by commas; * is all, and *,-NAME all but one;"
@@ -209,6 +216,13 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         destinations_in(text)
         return text
 
+    @field_validator("mixed_roles")
+    @classmethod
+    def _check_roles(cls, text: str) -> str:
+        """Raises ValueError if it names no rule."""
+        role_rule(text)
+        return text
+
     @field_validator("redaction_policy")
     @classmethod
     def _check_policy(cls, path: Path | None) -> Path | None:
@@ -232,6 +246,11 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
             draft_ms=self.draft_after_ms,
             maximum_ms=self.max_segment_ms,
         )
+
+    @property
+    def role_rule(self) -> RoleRule:
+        """How the speakers of mixed channels get roles."""
+        return role_rule(self.mixed_roles)
 
     @property
     def audio_policy(self) -> AudioPolicy:

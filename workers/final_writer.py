@@ -22,7 +22,7 @@ from protocol.scheduling.jobs import Job
 from .engines.base import Samples
 from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .names.finder import NameFinder
-from .speakers.labelling import assigned_anew, labelled, relabelled
+from .speakers.labelling import assigned_anew, labelled, relabelled, with_new_roles
 from .speakers.voice_encoder import HOP, SHORTEST, Voices, VoiceWindows
 from .speakers.voice_history import LIVE, RECORDED
 from .speakers.weights import HOW_TO_INSTALL
@@ -65,7 +65,7 @@ class FinalWriter:
         outcome = Outcome.MOVED
         while outcome is Outcome.MOVED:
             speaking = await self._labelled(one, final, windows)
-            if one.recorded and speaking.states:
+            if speaking.states:
                 await self._relabel(one, *speaking.states)
             if not policy.kinds:
                 event = encode_event(_shown(speaking.final, one.job))
@@ -87,6 +87,8 @@ class FinalWriter:
         policy = one.job.redaction
         windows = await self._windows(one.job, samples)
         speaking = await self._labelled(one, final, windows)
+        if await self._changes_roles(one, speaking):
+            return None
         shown, states = speaking.final, None
         if policy.kinds:
             state = await self._queue.redaction.state(one)
@@ -119,8 +121,16 @@ class FinalWriter:
             return _Labelled(final)
         state = await self._queue.speakers(one)
         detail = RECORDED if one.recorded else LIVE
-        found = await asyncio.to_thread(labelled, final, windows, state, one.job.speakers, detail)
+        most, rule = one.job.speakers, one.job.speaker_roles
+        found = await asyncio.to_thread(labelled, final, windows, state, most, detail, rule)
         return _Labelled(found.final, (state, found.state))
+
+    async def _changes_roles(self, one: ClaimedJob, speaking: _Labelled) -> bool:
+        if speaking.states is None:
+            return False
+        before, after = speaking.states
+        rule = one.job.speaker_roles
+        return bool(await asyncio.to_thread(with_new_roles, before, after, rule))
 
     async def _found(self, final: Final, policy: Policy) -> Sequence[Mask] | None:
         """Names and addresses, if the policy asks for them; None if they cannot be found."""
@@ -143,14 +153,18 @@ class FinalWriter:
 
     async def _relabel(self, one: ClaimedJob, before: bytes, after: bytes) -> None:
         """
-        Revise earlier finals of a recording whose speakers this one has shown to be others.
+        Revise earlier finals if this one has shown the roles of their speakers; of a recording also other speakers.
 
-        Not of a live call: its listeners have seen the words with their speakers, and some cannot take them back.
+        Not each speaker of a live call: its listeners have seen the words with their speakers, and some cannot take
+        them back. Roles become known once, near the start of a call.
         """
-        numbers = await asyncio.to_thread(assigned_anew, before, after)
+        rule = one.job.speaker_roles
+        numbers = await asyncio.to_thread(with_new_roles, before, after, rule)
+        if one.recorded and not numbers:
+            numbers = await asyncio.to_thread(assigned_anew, before, after)
         for number in numbers:
             segment = SegmentId(one.job.segment.channel, number)
-            await self._replace(one, segment, lambda final: relabelled(final, after))
+            await self._replace(one, segment, lambda final: relabelled(final, after, rule))
 
     async def _revise(self, one: ClaimedJob, revision: Revision) -> None:
         """Mask words of an earlier final, which this one has shown to be a part of a number."""

@@ -61,6 +61,7 @@ def transcribe(options: argparse.Namespace) -> int:
             keywords=terms_of(options.keywords),
             progress=progress,
             speakers=options.speakers,
+            role_rule=options.speaker_roles,
             voices=voices,
         )
     text = export(transcript, options.format)

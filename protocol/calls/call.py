@@ -38,6 +38,21 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RoleRule:
+    """How the speakers of a mixed channel get the roles `agent` and `customer`.  Without values: they get none."""
+
+    order: tuple[Role, ...] = ()
+    """Roles of the speakers, in the order in which they are first heard."""
+
+    by_greeting: bool = False
+    """The agent is the speaker who opens the call as agents do.  Without effect if there is an `order`."""
+
+
+NO_ROLES = RoleRule()
+BY_GREETING = RoleRule(by_greeting=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Keywords:
     """The keyword list of a call. `revision` rises with every change; each final names the revision it used."""
 
@@ -80,6 +95,9 @@ class CallConfig:
 
     speakers: int | None = None
     """Most speakers that are told apart on a channel with role `mixed`; 0: none; None: as the gateway is set."""
+
+    speaker_roles: RoleRule | None = None
+    """How these speakers get roles; None: as the gateway is set."""
 
     @property
     def task(self) -> tuple[str, str]:

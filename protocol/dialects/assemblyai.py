@@ -24,6 +24,7 @@ from ..bridge_events import (
 from ..calls import call
 from ..calls.call import CallConfig, Keywords
 from ..calls.keywords import clean
+from ..calls.speaker_roles import role_rule
 from ..calls.text_form import AS_HEARD, AS_WRITTEN
 from ..clock import to_ms
 from ..events import (
@@ -76,6 +77,7 @@ class AssemblyAI:
         else:
             begin = {"type": "Begin", "id": self._opening.call_id, "expires_at": _NEVER}
             self._say(begin)
+        self._tells_roles = self._opening is not None and bool(self._opening.config.speaker_roles)
         self._formats = self._opening is not None and self._opening.config.form.numerals
         self._audio = Interleaved(audio)
 
@@ -190,7 +192,11 @@ class AssemblyAI:
                 "end_of_turn": is_over,
                 "transcript": " ".join(word.text for word in words),
                 "end_of_turn_confidence": round(mean_confidence(spread), 4) if is_over else 0.0,
-                "words": _words(spread, len(words) if stable is None else stable),
+                "words": _words(
+                    spread,
+                    len(words) if stable is None else stable,
+                    tells_roles=self._tells_roles,
+                ),
                 **_label(spread),
                 **({"x": {"warnings": self._warnings}} if self._warnings else {}),
             }
@@ -202,7 +208,9 @@ class AssemblyAI:
         self._out.append(msgspec.json.encode(answer).decode())
 
 
-def _words(spread: tuple[TimedWord, ...], stable: int) -> list[dict[str, Any]]:
+def _words(
+    spread: tuple[TimedWord, ...], stable: int, *, tells_roles: bool
+) -> list[dict[str, Any]]:
     return [
         {
             "start": to_ms(word.start),
@@ -211,6 +219,7 @@ def _words(spread: tuple[TimedWord, ...], stable: int) -> list[dict[str, Any]]:
             "text": word.text,
             "word_is_final": place < stable,
             **({} if word.speaker is None else {"speaker": letter(word.speaker)}),
+            **({"role": word.role} if tells_roles and word.role else {}),
         }
         for place, word in enumerate(spread)
     ]
@@ -248,6 +257,7 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
         keywords=Keywords(cleaned.terms),
         form=AS_WRITTEN if asked.read("format_turns", options.boolean, default=False) else AS_HEARD,
         speakers=options.speakers(asked, "speaker_labels", "max_speakers"),
+        speaker_roles=asked.read("speaker_roles", role_rule, None),
     )
     opened = CallOpened(
         call_id=named,

@@ -28,6 +28,7 @@ from ..bridge_events import (
 )
 from ..calls.call import CallConfig, Keywords, Role
 from ..calls.keywords import clean, split
+from ..calls.speaker_roles import role_rule
 from ..clock import at_rate
 from ..events import Entry
 from ..events.event_codec import EventJsonWriter
@@ -258,6 +259,7 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], audio: AudioFormat
         hangover_ms=asked.read("endpointing_ms", options.hangover, None),
         keep_audio=asked.read("keep_audio", options.boolean, default=True),
         speakers=options.speakers(asked, "diarize", "speakers"),
+        speaker_roles=asked.read("speaker_roles", role_rule, None),
     )
     metadata = options.texts(asked.read("metadata", options.object_of, {}))
     resumption = _resumption(body, asked)

@@ -24,6 +24,9 @@ class Word:
     speaker: int | None = None
     """Speaker of a mixed channel, numbered from 0 in the order of their first words; None: not known."""
 
+    role: Role | None = None
+    """Role of this speaker, `agent` or `customer`; None: not known, or the role of the channel says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentId:
@@ -192,7 +195,11 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class SegmentRevised:
-    """A final that shows less than before: a later segment completed a number that must not be shown."""
+    """
+    A final that has changed.
+
+    A later segment completed a number that must not be shown, or has shown who speaks on a mixed channel.
+    """
 
     final: Final
     """The final as it is shown from now on. It replaces the earlier one everywhere, in the event log too."""

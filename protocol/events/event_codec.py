@@ -346,4 +346,6 @@ def _word(word: Word) -> dict[str, Any]:
         written["c"] = round(word.confidence, 3)
     if word.speaker is not None:
         written["speaker"] = word.speaker
+    if word.role is not None:
+        written["role"] = word.role
     return written

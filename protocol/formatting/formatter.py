@@ -107,4 +107,4 @@ def _word(item: Item, words: Sequence[Word]) -> Word:
     inside = words[item.first : item.last + 1]
     sure = [word.confidence for word in inside if word.confidence is not None]
     confidence = min(sure) if sure else None
-    return Word(item.text, inside[0].start, inside[-1].end, confidence, inside[0].speaker)
+    return replace(inside[0], text=item.text, end=inside[-1].end, confidence=confidence)

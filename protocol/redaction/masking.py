@@ -61,8 +61,8 @@ def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:
     confidence = min(sure) if sure else None
     texts = [policy.tag(mask.kind), mask.keep] if mask.keep else [policy.tag(mask.kind)]
     texts[-1] += sign
-    first, last_word = hidden[0], hidden[-1]
-    return [Word(text, first.start, last_word.end, confidence, first.speaker) for text in texts]
+    end = hidden[-1].end
+    return [replace(hidden[0], text=text, end=end, confidence=confidence) for text in texts]
 
 
 def hide(state: CallState, heard: RecognisedText, policy: Policy) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ..calls.call import NO_ROLES, RoleRule
 from ..calls.text_form import AS_HEARD, TextForm
 from ..clock import CALL_RATE, ENGINE_RATE
 from ..events import SegmentId
@@ -58,6 +59,9 @@ class Job:
 
     speakers: int = 0
     """Most speakers of the channel, which are told apart; 0: they are not."""
+
+    speaker_roles: RoleRule = NO_ROLES
+    """How these speakers get roles."""
 
     rate: int = ENGINE_RATE
     """Sample rate of the stored audio in Hz, 8000 or 16000.  A job of an older gateway has none: 16000."""

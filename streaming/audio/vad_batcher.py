@@ -6,7 +6,8 @@ Silero takes all windows at once, and the samples of all channels are rows of on
 work per channel and run.  So a run leaves out the channels in which no decision can be due yet: their segmenters
 say how many ticks they can wait (`ChannelSegmenter.patience`).  A frame that may end a segment does not wait for a
 run.  The other channels of its call are processed with it, because the search for crosstalk compares their levels.
-A run over many channels takes several turns of the event loop, so that new frames do not wait for its end.
+A run over many channels takes several turns of the event loop, so that new frames do not wait for its end.  So does
+the measurement of line quality behind it.
 """
 
 import asyncio
@@ -129,7 +130,7 @@ class VadBatcher:
         self._plan = plan or RunPlan(spreads=self._runs_lines and compiled.step() is not None)
         self._run_at: asyncio.TimerHandle | None = None
         self._is_measuring = False
-        self._hurried: asyncio.Handle | None = None
+        self._next_piece: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
         """Process the new audio of `channel` within its patience, or in this iteration if it is urgent."""
@@ -174,33 +175,30 @@ class VadBatcher:
         self._waiting[channel] = self._plan.run
         self._go_on()
 
-    def _go_on(self) -> None:
-        """Process channels that are due in the next turn of the event loop."""
-        if self._hurried is None:
-            self._hurried = asyncio.get_running_loop().call_soon(self._run_hurried)
-
     def _run(self) -> None:
         self._plan.advance()
         self._run_at = None
-        self._process()
-        if self._plan.run >= self._measure_at:
-            self._go_on_measuring()
+        self._is_measuring = self._plan.run >= self._measure_at
+        self._go_on()
         self._schedule()
 
-    def _go_on_measuring(self) -> None:
-        if self._unmeasured and not self._is_measuring:
-            self._is_measuring = True
-            asyncio.get_running_loop().call_soon(self._measure)
+    def _go_on(self) -> None:
+        if self._next_piece is None:
+            self._next_piece = asyncio.get_running_loop().call_soon(self._do_piece)
 
-    def _run_hurried(self) -> None:
-        self._hurried = None
-        self._process()
-
-    def _process(self) -> None:
-        """Process the channels that are due, some in this turn of the event loop."""
+    def _do_piece(self) -> None:
+        """Process some of the channels that are due; if none is, measure the line quality of some."""
+        self._next_piece = None
         channels, are_all = self._due()
-        if not are_all:
+        if channels:
+            self._process(channels)
+        elif self._is_measuring:
+            self.measure(list(islice(self._unmeasured, _MEASURED_AT_ONCE)))
+        self._is_measuring = self._is_measuring and bool(self._unmeasured)
+        if self._is_measuring or not are_all:
             self._go_on()
+
+    def _process(self, channels: Sequence[Batched]) -> None:
         lines, pure = list[tuple[Batched, LineCore]](), list[Batched]()
         for channel in channels:
             del self._waiting[channel]
@@ -235,12 +233,6 @@ class VadBatcher:
             channel.tell(events)
             if channel.segmenter.query:  # much audio: the rest follows after other channels
                 self._hurry(channel)
-
-    def _measure(self) -> None:
-        """Measure the line quality of the channels that wait for it, at most `_MEASURED_AT_ONCE` of them."""
-        self.measure(list(islice(self._unmeasured, _MEASURED_AT_ONCE)))
-        self._is_measuring = False
-        self._go_on_measuring()
 
     def _due(self) -> tuple[list[Batched], bool]:
         """

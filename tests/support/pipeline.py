@@ -29,6 +29,7 @@ from workers.engines.base import Engine
 from workers.job_queue import WorkQueue
 from workers.metrics import WorkerMeter
 from workers.settings import WorkerSettings
+from workers.speakers.voice_encoder import Voices
 from workers.worker import Worker
 
 Event = dict[str, Any]
@@ -55,11 +56,16 @@ async def pipeline(
     recorder: RecorderSettings | None = None,
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
+    voices: Voices | None = None,
     group: GroupPlace | None = None,
     gateway_clock: Clock = time.time,
     worker_clock: Clock = time.time,
 ) -> AsyncIterator[Pipeline]:
-    """Run a gateway on a free port, a recorder, and a worker if there is an engine."""
+    """
+    Run a gateway on a free port, a recorder, and a worker if there is an engine.
+
+    `voices`: tells the speakers of mixed channels apart.
+    """
     partitions = [Partition(number) for number in range(shares)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
@@ -80,7 +86,11 @@ async def pipeline(
         queue = WorkQueue(redis, partitions, "worker-1")
         settings = worker or WorkerSettings()
         meter = WorkerMeter(metrics)
-        running.append(Worker(queue, partitions, engine, settings, worker_clock, meter=meter).run())
+        running.append(
+            Worker(
+                queue, partitions, engine, settings, worker_clock, voices=voices, meter=meter
+            ).run()
+        )
     tasks = [asyncio.ensure_future(part) for part in running]
     try:
         yield Pipeline(f"ws://127.0.0.1:{await port}", store)

@@ -1,11 +1,13 @@
 """Exports name the speakers of a mixed channel, each in a line or cue of his own."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from protocol.events import SegmentId, Span, Word
-from transcripts.database.json_columns import words_of
+from protocol.calls.call import Role
+from protocol.events import Final, SegmentId, Span, Timing, Word
+from transcripts.database.json_columns import said_columns, words_of
 from transcripts.formats.export import export
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 
@@ -55,3 +57,28 @@ def test_words_stored_before_there_were_speakers_are_read() -> None:
         Word("hello", 1, 2, 0.5),
         Word("hi", 3, 4, 0.5, 1),
     )
+
+
+@pytest.mark.parametrize("role", [None, Role.AGENT])
+@pytest.mark.parametrize("speaker", [None, 1])
+def test_words_are_read_as_they_were_stored(speaker: int | None, role: Role | None) -> None:
+    word = Word("hi", 3, 4, 0.5, speaker, role)
+    timing = Timing(0, 0)
+    final = Final(SegmentId(0, 0), Span(0, 8), (word,), "en", 0, (), "engine", timing)
+
+    assert words_of(said_columns(final)["words"]) == (word,)
+
+
+def test_speakers_whose_roles_are_known_are_named_by_their_roles() -> None:
+    roles = (Role.AGENT, Role.AGENT, Role.CUSTOMER)
+    words = tuple(replace(word, role=role) for word, role in zip(WORDS, roles, strict=True))
+    first, second = TRANSCRIPT.segments
+    known = Transcript.of(CALL, [replace(first, words=words), second])
+
+    assert "agent: Good day." in export(known, "txt")
+    assert "customer: Hello." in export(known, "srt")
+    assert "<v Customer>Hello." in export(known, "vtt")
+    assert "2.000,3.000,customer,Hello." in export(known, "csv")
+    (said, _) = json.loads(export(known, "json"))["segments"]
+    assert [word["role"] for word in said["words"]] == ["agent", "agent", "customer"]
+    assert [word["speaker"] for word in said["words"]] == [0, 0, 1]

@@ -1,12 +1,13 @@
 """The speakers of a mixed channel, from the worker's commits on a real Valkey: one clustering for the whole call."""
 
 import numpy as np
+import pytest
 from redis.asyncio import Redis
 from support.answers import entries_of
 from support.entries import event_of
 from support.job_streams import CALL, P0, speech
 
-from protocol.calls.call import CallConfig, Role
+from protocol.calls.call import BY_GREETING, CallConfig, Role, RoleRule
 from protocol.events import Final, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.redaction.policy import CARD_DATA_POLICY, NO_REDACTION, Policy
 from protocol.scheduling.jobs import Job, encode_job
@@ -38,9 +39,21 @@ def samples_of(*levels: float) -> Floats:
     return np.repeat(np.array(levels, np.float32), 38_400)
 
 
-def job_of(number: int, policy: Policy = NO_REDACTION) -> Job:
-    segment = SegmentId(0, number)
-    return Job("call-1", "log-a", segment, 0, 0.0, "en", end=8_000, redaction=policy, speakers=2)
+def job_of(
+    number: int, policy: Policy = NO_REDACTION, speaker_roles: RoleRule = BY_GREETING
+) -> Job:
+    return Job(
+        "call-1",
+        "log-a",
+        SegmentId(0, number),
+        0,
+        0.0,
+        "en",
+        end=8_000,
+        redaction=policy,
+        speakers=2,
+        speaker_roles=speaker_roles,
+    )
 
 
 def final(number: int, *texts: str) -> Final:
@@ -162,3 +175,40 @@ async def test_a_recording_gets_the_speakers_that_its_later_speech_tells_apart(
 
 async def test_a_live_call_keeps_the_speakers_that_were_told(redis: Redis) -> None:
     assert await recorded_speakers(redis, recorded=False) == ([[0, 0, 0], [1, 0]], 0)
+
+
+@pytest.mark.parametrize("policy", [NO_REDACTION, CARD_DATA_POLICY])
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_roles_that_become_known_later_are_given_to_the_words_before(
+    redis: Redis, policy: Policy, *, recorded: bool
+) -> None:
+    gateway, work = await begun(redis)
+    writer = FinalWriter(work, None, LoudVoices())
+    for number, (level, text) in enumerate(
+        [(0.1, "Thank you for calling Acme."), (0.3, "Hello."), (0.1, "How can I help?")]
+    ):
+        one = await queued(gateway, work, job_of(number, policy), recorded=recorded)
+        await writer.commit(one, final(number, *text.split()), samples_of(level))
+
+    roles = [{word.role for word in one.words} for one in await finals(redis)]
+    assert roles == [{Role.AGENT}, {Role.CUSTOMER}, {Role.AGENT}]
+    (revision,) = await revisions(redis)
+    assert revision.final.text == "Thank you for calling Acme."
+    assert {word.role for word in revision.final.words} == {Role.AGENT}
+
+
+async def test_a_draft_that_shows_the_roles_is_transcribed_again_with_the_final(
+    redis: Redis,
+) -> None:
+    """Because a draft revises no earlier finals."""
+    gateway, work = await begun(redis)
+    writer = FinalWriter(work, None, LoudVoices())
+    one = await queued(gateway, work, job_of(0))
+    await writer.commit(one, final(0, *["How", "can", "I", "help?"]), samples_of(0.1))
+    job = job_of(1)
+    await gateway.perform(
+        [StoreAudio(job.segment, 0, PCM), QueueDraft(job.segment, encode_job(job), len(PCM))]
+    )
+    (claimed,) = await work.claim(P0, 1, 100)
+
+    assert await writer.keep(claimed, final(1, "Hello."), samples_of(0.3)) is None

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from protocol.calls.call import Role
 from protocol.events import Final, Redaction, Word
+
+_WITHOUT_SPEAKER = 4
+_WITH_ROLE = 6
+"""Values of a word in a row."""
 
 
 def said_columns(final: Final | None) -> dict[str, Any]:
@@ -19,8 +24,17 @@ def said_columns(final: Final | None) -> dict[str, Any]:
 
 
 def words_of(lists: list[list[Any]] | None) -> tuple[Word, ...]:
-    """Words from `[text, start, end, confidence, speaker]`; none for a row of a version that did not store them."""
-    return tuple(Word(*one) for one in lists or ())
+    """
+    Words from `[text, start, end, confidence, speaker, role]`.
+
+    None for a row of a version that did not store them.
+    """
+    return tuple(_word(one) for one in lists or ())
+
+
+def _word(stored: list[Any]) -> Word:
+    text, start, end, confidence, speaker, role = (*stored, None, None)[:_WITH_ROLE]
+    return Word(text, start, end, confidence, speaker, role and Role(role))
 
 
 def redactions_of(lists: list[list[Any]] | None) -> tuple[Redaction, ...]:
@@ -33,6 +47,8 @@ def _word_lists(words: Iterable[Word]) -> list[list[Any]]:
 
 
 def _word_list(one: Word) -> list[Any]:
-    """The speaker is left out if it is not known: an older version can read such rows."""
-    listed: list[Any] = [one.text, one.start, one.end, one.confidence]
-    return listed if one.speaker is None else [*listed, one.speaker]
+    """Speaker and role are left out if they are not known: an older version can read such rows."""
+    listed: list[Any] = [one.text, one.start, one.end, one.confidence, one.speaker, one.role]
+    while len(listed) > _WITHOUT_SPEAKER and listed[-1] is None:
+        listed.pop()
+    return listed

@@ -107,7 +107,7 @@ segments = Table(
 """
 `id` is made of call, channel and number (see `segment_key`), so that the rows of a call lie together.
 
-`words`, `lexical`: lists of `[text, start, end, confidence, speaker]`.  `redactions`: a list of
+`words`, `lexical`: lists of `[text, start, end, confidence, speaker, role]`.  `redactions`: a list of
 `[kind, place, start, end]`.
 """
 

@@ -156,6 +156,8 @@ def _json_word(word: Word) -> dict[str, Any]:
         body["c"] = round(word.confidence, 3)
     if word.speaker is not None:
         body["speaker"] = word.speaker
+    if word.role is not None:
+        body["role"] = word.role
     return body
 
 

@@ -16,11 +16,11 @@ def by_speaker(transcript: Transcript) -> Transcript:
 
 
 def party(transcript: Transcript, one: StoredSegment) -> str:
-    """Who speaks in a segment: the role of its channel, or the number of the speaker, from 1."""
-    speaker = one.words[0].speaker if one.words else None
-    return (
-        transcript.call.role(one.segment.channel) if speaker is None else f"speaker {speaker + 1}"
-    )
+    """Who speaks in a segment: the role of its channel or speaker, or the number of the speaker, from 1."""
+    first = one.words[0] if one.words else None
+    if first is None or first.speaker is None:
+        return transcript.call.role(one.segment.channel)
+    return first.role or f"speaker {first.speaker + 1}"
 
 
 def _turns(one: StoredSegment) -> Iterator[StoredSegment]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, get_args
+from zlib import crc32
 
 from protocol.events import CallEnded, CallStarted, Entry, Final, SegmentId, SegmentRevised
 
@@ -67,7 +68,7 @@ def events_of(entry: Entry) -> list[WebhookEvent]:
             kinds += [EventKind.KEYWORD_HEARD] if found else []
             return [WebhookEvent(kind, str(segment), segment, entry.seq) for kind in kinds]
         case SegmentRevised(final):
-            key = f"{final.segment}:{len(final.redactions)}"
+            key = f"{final.segment}:{len(final.redactions)}{_voices_key(final)}"
             return [WebhookEvent(EventKind.CALL_REVISED, key, final.segment, entry.seq)]
         case CallEnded(segments=number):
             data = {"segments": number}
@@ -75,3 +76,13 @@ def events_of(entry: Entry) -> list[WebhookEvent]:
             return [WebhookEvent(kind, seq=entry.seq, data=data) for kind in kinds]
         case _:
             return []
+
+
+def _voices_key(final: Final) -> str:
+    """Tells revisions of the speakers of a final apart; empty if they are not known."""
+    voices = [(word.speaker, word.role) for word in final.words]
+    return (
+        f":{crc32(repr(voices).encode()):08x}"
+        if any(speaker is not None for speaker, _ in voices)
+        else ""
+    )

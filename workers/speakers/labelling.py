@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
+from protocol.calls.call import NO_ROLES, RoleRule
 from protocol.clock import UPSAMPLING, from_ms
 from protocol.dialects.common.turns import TimedWord, timed
 from protocol.events import Final, Span, Word
 
+from .greetings import greetings
+from .roles import Roles, roles_of
 from .voice_encoder import VoiceWindows
 from .voice_history import LIVE, Detail, Heard, Stretch, VoiceHistory, assign, assign_all
 
@@ -37,9 +40,10 @@ def labelled(
     state: bytes,
     most: int,
     detail: Detail = LIVE,
+    rule: RoleRule = NO_ROLES,
 ) -> LabelledFinal:
     """
-    Give each word its speaker.
+    Give each word its speaker, and the role of the speaker if it is known.
 
     `windows`: of the audio of the segment; None if they are not known. `state`: of the channel in Redis. `most`:
     speakers that the channel may have. `detail`: of the state.
@@ -51,7 +55,8 @@ def labelled(
     heard = _heard(final, windows)
     known = VoiceHistory.decode(state)
     history = assign(known, heard.segment, heard.centres, heard.vectors, most, detail)
-    return LabelledFinal(_spoken(final, history), history.encode())
+    history = _greeted(final, history)
+    return LabelledFinal(_spoken(final, history, roles_of(history, rule)), history.encode())
 
 
 def assigned_anew(before: bytes, after: bytes) -> list[int]:
@@ -73,19 +78,55 @@ def assigned_anew(before: bytes, after: bytes) -> list[int]:
     return sorted(number for number in changed if number >= 0)
 
 
-def relabelled(final: Final, state: bytes) -> Final:
-    """An earlier final with the speakers that `state` gives it; as it is if they are not known any more."""
+def with_new_roles(before: bytes, after: bytes, rule: RoleRule) -> list[int]:
+    """The numbers of all segments, if the roles of the speakers have changed.  States as in `labelled`."""
+    old, new = VoiceHistory.decode(before), VoiceHistory.decode(after)
+    if roles_of(old, rule) == roles_of(new, rule):
+        return []
+    return sorted({one.segment for one in old.stretches if one.segment >= 0})
+
+
+def relabelled(final: Final, state: bytes, rule: RoleRule = NO_ROLES) -> Final:
+    """
+    An earlier final with the speakers and roles that `state` gives it.
+
+    As it is, if its speakers are not known any more.
+    """
     history = VoiceHistory.decode(state)
-    return _spoken(final, history) if history.of(final.segment.number) else final
+    if not history.of(final.segment.number):
+        return final
+    return _spoken(final, history, roles_of(history, rule))
 
 
 def labelled_recording(
-    finals: Sequence[Final], windows: Sequence[VoiceWindows | None], most: int
+    finals: Sequence[Final],
+    windows: Sequence[VoiceWindows | None],
+    most: int,
+    rule: RoleRule = NO_ROLES,
 ) -> list[Final]:
     """The finals of a channel of a recording with their speakers, decided by all of it; see `labelled`."""
     both = list(zip(finals, windows, strict=True))
     history = assign_all([_heard(final, one) for final, one in both if one is not None], most)
-    return [_unknown(final) if one is None else _spoken(final, history) for final, one in both]
+    for final, one in both:
+        history = history if one is None else _greeted(final, history)
+    roles = roles_of(history, rule)
+    return [
+        _unknown(final) if one is None else _spoken(final, history, roles) for final, one in both
+    ]
+
+
+def _greeted(final: Final, history: VoiceHistory) -> VoiceHistory:
+    """The history with the greetings in a final.  What two speakers share is none."""
+    if not final.words:
+        return history
+    number = final.segment.number
+    words = _words(final.words, final.span, history.of(number))
+    spread = timed(words, final.span)
+    for one in greetings([word.text for word in words], final.language):
+        inside = spread[one.first : one.last + 1]
+        if len({word.speaker for word in inside}) == 1:
+            history = history.greeted(number, (inside[0].start + inside[-1].end) // 2)
+    return history
 
 
 def _unknown(final: Final) -> Final:
@@ -97,9 +138,14 @@ def _heard(final: Final, windows: VoiceWindows) -> Heard:
     return Heard(final.segment.number, centres, windows.vectors)
 
 
-def _spoken(final: Final, history: VoiceHistory) -> Final:
+def _spoken(final: Final, history: VoiceHistory, roles: Roles) -> Final:
     words = _words(final.words, final.span, history.of(final.segment.number))
-    return replace(final, words=words)
+    return replace(final, words=tuple(_in_role(word, roles) for word in words))
+
+
+def _in_role(word: Word, roles: Roles) -> Word:
+    role = None if word.speaker is None else roles.get(word.speaker)
+    return replace(word, role=role)
 
 
 def _words(words: Sequence[Word], span: Span, stretches: Sequence[Stretch]) -> tuple[Word, ...]:

@@ -38,6 +38,13 @@ are lost (`bench/speakers.py`).
 _HEAVIEST = 100.0
 """Most windows that older stretches count for a speaker: what came later counts more."""
 
+_OPENING = 60.0
+"""
+Windows of a speaker, 12 s of speech, in which a greeting counts.
+
+At the end of a short call the called party may say "thanks for calling" as well.
+"""
+
 _BEFORE = -1
 """Segment of the stretches that are put together."""
 
@@ -53,6 +60,9 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True):
     scale: float
     vector: bytes
     """Mean of the embeddings: 8-bit numbers, times `scale`."""
+
+    greeted: int = 0
+    """Number of greetings of agents in it (see `greetings`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,25 @@ class VoiceHistory:
     def of(self, segment: int) -> tuple[Stretch, ...]:
         """The stretches of a segment; none if they were put together with others."""
         return tuple(one for one in self.stretches if one.segment == segment)
+
+    @property
+    def voices(self) -> set[int]:
+        """The speakers that are told apart."""
+        return {one.speaker for one in self.stretches}
+
+    def greeted(self, segment: int, at: int) -> "VoiceHistory":
+        """
+        The history with a greeting at `at`, in samples of the call clock, in a segment that is part of it.
+
+        A greeting counts only in the first speech of its speaker.
+        """
+        own = [one for one in self.stretches if one.segment == segment]
+        said = min(own, key=lambda one: max(one.first - at, at - one.last))
+        before = (one for one in self.stretches if one.first < said.first)
+        if sum(one.windows for one in before if one.speaker == said.speaker) > _OPENING:
+            return self
+        new = replace(said, greeted=said.greeted + 1)
+        return VoiceHistory(tuple(new if one is said else one for one in self.stretches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +194,21 @@ def _together(segment: int, some: Sequence[Stretch]) -> Stretch:
     windows = np.array([one.windows for one in some], np.float32)
     mean = windows @ np.stack([_vector(one) for one in some]) / windows.sum()
     at = (some[0].first, some[-1].last)
-    return _stretch(segment, at, some[0].speaker, mean, float(windows.sum()))
+    greeted = sum(one.greeted for one in some)
+    return _stretch(segment, at, some[0].speaker, mean, float(windows.sum()), greeted)
 
 
 def _stretch(
-    segment: int, at: tuple[int, int], speaker: int, vector: Floats, windows: float = 1.0
+    segment: int,
+    at: tuple[int, int],
+    speaker: int,
+    vector: Floats,
+    windows: float = 1.0,
+    greeted: int = 0,
 ) -> Stretch:
     scale = max(float(np.abs(vector).max()), 1e-6) / 127
     written = np.rint(vector / scale).astype(np.int8).tobytes()
-    return Stretch(segment, *at, speaker, windows, scale, written)
+    return Stretch(segment, *at, speaker, windows, scale, written, greeted)
 
 
 def _vector(one: Stretch) -> Floats:

@@ -14,6 +14,7 @@ from ...bridge_events import BridgeWarning, CallOpened, WarningCode
 from ...calls import call
 from ...calls.call import CallConfig, Keywords, Role
 from ...calls.keywords import clean, split
+from ...calls.speaker_roles import role_rule
 from ...calls.text_form import AS_HEARD, AS_WRITTEN
 from . import options
 from .options import Options, ignored
@@ -101,6 +102,7 @@ def parse_parameters(
         hangover_ms=asked.read("endpointingms", options.hangover, None),
         keep_audio=asked.read("keepaudio", options.boolean, default=True),
         speakers=options.speakers(asked, "diarize", "speakers"),
+        speaker_roles=asked.read("speakerroles", role_rule, None),
         form=AS_WRITTEN if asked.read("formattext", options.boolean, default=False) else AS_HEARD,
     )
     asked.read("role", lambda text: Role(str(text).lower()), Role.MIXED)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...calls.call import Role
 from ...events import (
     Final,
     SegmentDropped,
@@ -24,6 +25,7 @@ class TimedWord:
     end: int
     confidence: float
     speaker: int | None = None
+    role: Role | None = None
 
 
 CERTAIN = 1.0
@@ -33,18 +35,19 @@ CERTAIN = 1.0
 def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
     """Words with times.  If any time is missing, all words share `span` in proportion to their letters."""
     if all(word.start is not None and word.end is not None for word in words):
-        return tuple(
-            TimedWord(word.text, word.start or 0, word.end or 0, _confidence(word), word.speaker)
-            for word in words
-        )
+        return tuple(_at(word, word.start or 0, word.end or 0) for word in words)
     letters = sum(len(word.text) + 1 for word in words)
     spread, position = [], 0
     for word in words:
         start = span.start + (span.end - span.start) * position // letters
         position += len(word.text) + 1
         end = span.start + (span.end - span.start) * position // letters
-        spread.append(TimedWord(word.text, start, end, _confidence(word), word.speaker))
+        spread.append(_at(word, start, end))
     return tuple(spread)
+
+
+def _at(word: Word, start: int, end: int) -> TimedWord:
+    return TimedWord(word.text, start, end, _confidence(word), word.speaker, word.role)
 
 
 def letter(speaker: int) -> str:

@@ -13,8 +13,8 @@ _UNDERSTOOD = frozenset(
     {
         "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
         "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
-        "vad_events", "redact", "diarize", "speakers", "callback", "smart_format", "numerals", "punctuate",
-        "filler_words", "profanity_filter", "replace", "search",
+        "vad_events", "redact", "diarize", "speakers", "speaker_roles", "callback",
+        "smart_format", "numerals", "punctuate", "filler_words", "profanity_filter", "replace", "search",
     }
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from ...bridge_events import CallOpened, DialectError
 from ...calls import call
 from ...calls.call import CallConfig, Keywords, Role
 from ...calls.keywords import clean, split
+from ...calls.speaker_roles import role_rule
 from ...calls.text_form import Signs, TextForm
 from ...codecs.decoder import RATE, Codec
 from ...numbers.languages import SUPPORTED
@@ -166,6 +167,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
             partials=_truth(request, "interim_results"),
             hangover_ms=_hangover(request.first("endpointing")),
             speakers=options.speakers(asked, "diarize", "speakers"),
+            speaker_roles=asked.read("speaker_roles", role_rule, None),
         ),
         rejected_keywords=cleaned.rejected,
         metadata=call_parameters.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
@@ -175,7 +177,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
 
 _ASKED = (
     *("utterance_end_ms", "punctuate", "filler_words", "profanity_filter"),
-    *("diarize", "speakers"),
+    *("diarize", "speakers", "speaker_roles"),
 )
 
 

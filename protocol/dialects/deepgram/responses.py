@@ -233,6 +233,7 @@ class DeepgramResponses:
         engine: str = "trunkline",
     ) -> Answer:
         estimated = any(word.start is None or word.end is None for word in words)
+        tells_roles = self._listening.opened.config.speaker_roles is not None
         return {
             "type": "Results",
             "channel_index": [segment.channel, self._channels],
@@ -242,7 +243,9 @@ class DeepgramResponses:
             "speech_final": speech_final,
             "from_finalize": from_finalize,
             "channel": {
-                "alternatives": [alternative(span, words, self._speaker_of(segment))],
+                "alternatives": [
+                    alternative(span, words, self._speaker_of(segment), tells_roles=tells_roles)
+                ],
                 **self._hits(span, words),
             },
             "metadata": self._about(engine),

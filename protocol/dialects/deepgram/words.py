@@ -8,8 +8,14 @@ from ...events import Span, Word
 from ..common.turns import mean_confidence, timed
 
 
-def alternative(span: Span, words: Sequence[Word], speaker: int | None) -> dict[str, Any]:
-    """The words of a segment as Deepgram's only alternative.  `speaker`: of words whose own one is not known."""
+def alternative(
+    span: Span, words: Sequence[Word], speaker: int | None, *, tells_roles: bool = False
+) -> dict[str, Any]:
+    """
+    The words of a segment as Deepgram's only alternative.
+
+    `speaker`: of words whose own one is not known; `tells_roles`: words have `role`, which Deepgram does not have.
+    """
     spread = timed(words, span)
     return {
         "transcript": " ".join(word.text for word in words),
@@ -22,6 +28,7 @@ def alternative(span: Span, words: Sequence[Word], speaker: int | None) -> dict[
                 "confidence": word.confidence,
                 "punctuated_word": word.text,
                 **_speaker(speaker if word.speaker is None else word.speaker),
+                **({"role": word.role} if tells_roles and word.role else {}),
             }
             for word in spread
         ],

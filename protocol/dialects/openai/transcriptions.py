@@ -16,6 +16,7 @@ import msgspec
 from ...bridge_events import DialectError
 from ...calls.call import language as language_code
 from ...calls.keywords import MOST_TERMS, split
+from ...calls.speaker_roles import role_rule
 from ...clock import cue_time
 from ...outgoing.webhooks import Callback, Secret, SecretError
 from ...plain_text import plain, without_arrow
@@ -54,6 +55,8 @@ class Wanted:
 
     callback: Callback | None = None
     call_id: str | None = None
+    speaker_roles: str | None = None
+    """The rule for the roles of speakers; None: segments have no role."""
 
     def as_live(self, rate: int, channels: int) -> Request:
         """The request of the live dialect for 16-bit PCM of `channels` channels at `rate` Hz."""
@@ -68,6 +71,7 @@ class Wanted:
             *(("keyterm", term) for term in self.keywords),
             *([("call_id", self.call_id)] if self.call_id else []),
             *([("diarize", "true")] if self.form == _DIARIZED else []),
+            *([("speaker_roles", self.speaker_roles)] if self.speaker_roles else []),
         ]
         return Request("/v1/listen", tuple(query))
 
@@ -95,7 +99,19 @@ def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
         in_background=said.get("background", "").lower() in ("true", "1") or callback is not None,
         callback=callback,
         call_id=said.get("call_id") or None,
+        speaker_roles=_roles(said),
     )
+
+
+def _roles(said: Mapping[str, str]) -> str | None:
+    """The rule for the roles of speakers, which OpenAI does not have."""
+    if not said.get("speaker_roles"):
+        return None
+    try:
+        role_rule(said["speaker_roles"])
+    except ValueError as exc:
+        raise DialectError(f"speaker_roles {exc}") from exc
+    return said["speaker_roles"]
 
 
 def _callback(said: Mapping[str, str]) -> Callback | None:
@@ -189,6 +205,7 @@ def _turns(number: int, one: Mapping[str, Any]) -> list[dict[str, Any]]:
             "start": words[0]["start"],
             "end": words[-1]["end"],
             "text": " ".join(word["punctuated_word"] for word in words),
+            **({"role": words[0]["role"]} if "role" in words[0] else {}),
         }
         for place, words in enumerate(groups)
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from protocol.calls.call import CallConfig, Role
+from protocol.calls.call import NO_ROLES, CallConfig, Role
 from protocol.calls.spelling import SpellingRequests
 from protocol.events import SegmentId
 from protocol.scheduling.jobs import Job, encode_job
@@ -72,6 +72,7 @@ class JobBuilder:
                 flags=flags,
                 padding=padding,
                 speakers=self._speakers(config, segment.channel),
+                speaker_roles=config.speaker_roles or NO_ROLES,
                 rate=rate or self._rate,
                 spelling=self._spelling.covers(start),
             )

@@ -246,11 +246,12 @@ class CallFactory:
         )
 
     def _redacting(self, config: CallConfig, call_id: str) -> CallConfig:
-        """The configuration with what site and tenant say: the policy, and whether speakers are told apart."""
+        """The configuration with what site and tenant say: the policy, and what is told of speakers."""
         tenant, _ = parted(call_id)
         policy = self._policies.of(tenant).widened(config.redact)
         speakers = self._settings.mixed_speakers if config.speakers is None else config.speakers
-        return replace(config, redaction=policy, speakers=speakers)
+        roles = config.speaker_roles or self._settings.role_rule
+        return replace(config, redaction=policy, speakers=speakers, speaker_roles=roles)
 
     def _channels(
         self,

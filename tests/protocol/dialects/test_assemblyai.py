@@ -199,3 +199,15 @@ def test_words_have_the_letters_of_their_speakers_and_a_turn_that_of_most_of_its
     assert with_speakers["speaker_label"] == "A"
     assert "speaker_label" not in without
     assert "speaker" not in without["words"][0]
+
+
+def test_words_have_roles_only_if_they_are_asked_for() -> None:
+    """AssemblyAI's words have none."""
+    words = (Word("hello", speaker=1, role=Role.AGENT), Word("good", speaker=0))
+    said = Final(SegmentId(0, 0), SPAN, words, "en", 0, (), "e", Timing(1, 2))
+
+    (asked,) = told(assemblyai("sample_rate=8000&speaker_roles=outbound"), said)
+    (unasked,) = told(assemblyai(), said)
+
+    assert [word.get("role") for word in asked["words"]] == ["agent", None]
+    assert not [word for word in unasked["words"] if "role" in word]

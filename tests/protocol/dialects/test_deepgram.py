@@ -382,6 +382,22 @@ def test_diarize_gives_the_speaker_of_each_word_of_a_mixed_channel() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "roles"),
+    [("&diarize=true", [None, None]), ("&diarize=true&speaker_roles=inbound", ["agent", None])],
+)
+def test_words_have_roles_only_if_they_are_asked_for(query: str, roles: list[str | None]) -> None:
+    """Deepgram's words have none."""
+    dialect = deepgram(RAW + query)
+    say(dialect, b"\x00\x00")
+    words = (Word("hello", speaker=0, role=Role.AGENT), Word("hi", speaker=1))
+
+    (results,) = told(dialect, final(words=words))
+
+    said = results["channel"]["alternatives"][0]["words"]
+    assert [word.get("role") for word in said] == roles
+
+
+@pytest.mark.parametrize(
     ("query", "most"),
     [
         ("", None),

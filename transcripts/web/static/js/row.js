@@ -77,9 +77,9 @@ function fillFinal(words, row) {
 }
 
 /** A turn on lines of its own.  Its name is not a text of the page: places in the text of the row are counted. */
-function turnOf({ speaker, row }, isFollowed) {
-  const name = speakerName(speaker);
-  return element("span", { class: "turn", "data-speaker": name }, ...partsIn(row), ...(isFollowed ? [" "] : []));
+function turnOf(turn, isFollowed) {
+  const name = speakerName(turn);
+  return element("span", { class: "turn", "data-speaker": name }, ...partsIn(turn.row), ...(isFollowed ? [" "] : []));
 }
 
 function partsIn(row) {
@@ -153,7 +153,7 @@ export function plainText(row, isTimed = true) {
 
 function spokenText(row) {
   const turns = turnsOf(row);
-  if (turns.length) return turns.map((turn) => `${speakerName(turn.speaker)}: ${turn.row.text}`).join(" ");
+  if (turns.length) return turns.map((turn) => `${speakerName(turn)}: ${turn.row.text}`).join(" ");
   return `${roleName(row.role)}: ${row.text || unheard(row)}`;
 }
 

@@ -102,8 +102,9 @@ export function roleName(role) {
   return ROLES[role] ?? String(role ?? "");
 }
 
-/** The name of a speaker of a mixed channel, numbered from 0; null: not known. */
-export function speakerName(speaker) {
+/** The name of a speaker of a mixed channel: the role, if it is known, else the number, from 0; null: not known. */
+export function speakerName({ speaker, speakerRole }) {
+  if (speakerRole) return roleName(speakerRole);
   return speaker === null ? "Unknown speaker" : `Speaker ${speaker + 1}`;
 }
 

@@ -63,7 +63,7 @@ export class Transcript {
       case "segment.final":
         return this.#final(event);
       case "segment.revised":
-        return this.#final(event, { isRevised: true });
+        return this.#final(event, { isRevised: (event.redactions ?? []).length > 0 });
       case "segment.failed":
         return this.#segment(event, { state: "failed", reason: event.reason, end: event.end_ms });
       case "segment.dropped":
@@ -230,7 +230,7 @@ export function wordsOf(row) {
   return words.join(" ") === row.text && row.text ? words : [row.text || "…"];
 }
 
-/** The turns of a settled segment of a mixed channel: `{speaker, row}`, speakers from 0; none if none is known. */
+/** The turns of a settled segment of a mixed channel: `{speaker, speakerRole, row}`, speakers from 0; none if none is known. */
 export function turnsOf(row) {
   const words = row.words ?? [];
   if (!words.some((word) => Number.isInteger(word.speaker)) || words.map((word) => word.w).join(" ") !== row.text) return [];
@@ -239,6 +239,6 @@ export function turnsOf(row) {
     const end = begins[place + 1] ?? words.length;
     const redactions = (row.redactions ?? []).filter((one) => first <= one && one < end).map((one) => one - first);
     const own = words.slice(first, end);
-    return { speaker: own[0].speaker ?? null, row: { ...row, words: own, redactions, text: own.map((word) => word.w).join(" ") } };
+    return { speaker: own[0].speaker ?? null, speakerRole: own[0].role, row: { ...row, words: own, redactions, text: own.map((word) => word.w).join(" ") } };
   });
 }
