@@ -186,6 +186,9 @@ EXTREMES: dict[str, Pcm] = {
     "the smallest codes of mu-law": np.resize([0, 8, -8], BLOCK).astype(np.int16),
     "one bit": np.resize([0, 1], BLOCK).astype(np.int16),
     "a tone": sounds.tone(0.25, 1_000.0, -6.0),
+    "the largest steps, with noise": limited(
+        np.resize([-31_000, 31_000], BLOCK) + np.random.default_rng(1).normal(0, 800, BLOCK)
+    ),
     "noise at full scale": limited(np.random.default_rng(1).normal(0, 60_000, BLOCK)),
 }
 
