@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# On all cores, which pip cannot do.  A file for another version of Python is no fault: some packages have such files.
-COMPILE := $(BIN)/python -m compileall -qq -j 0 -x transformers/models/
+UV := $(VENV)/.uv
+# As pip would, with uv.
+INSTALL := $(BIN)/python tests/support/quick_install.py
 WHISPER := $(VENV)/whisper-base
 ASTERISK := $(VENV)/asterisk
 CHROMIUM := $(VENV)/chromium
@@ -12,26 +13,29 @@ CLIENTS := .venv-clients
 NATIVE := native/pyproject.toml native/setup.py $(wildcard native/src/*)
 
 # The compiled step of the audio path.  Without a C compiler the pure one does the same work.
-BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(BIN)/python -m pip install --quiet --force-reinstall --no-deps ./native \
+BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(INSTALL) $(BIN)/python --force-reinstall --no-deps ./native \
 	|| echo "trunkline-native cannot be built here: the pure audio path is used"
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install native clients demo up test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up compiled test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP)  ## make .venv with everything that tests and demo need
 
-$(STAMP): pyproject.toml constraints.txt $(NATIVE)
+$(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Trunkline needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[codecs,granite,whisper]' --group dev
+	$(BIN)/python -m pip install --quiet --upgrade pip uv
+	@touch $@
+
+# Python compiles a module when it is first imported, which is a quarter of the work of compiling all that is installed.
+$(STAMP): $(UV) pyproject.toml constraints.txt $(NATIVE)
+	$(INSTALL) $(BIN)/python --constraint constraints.txt --editable '.[codecs,granite,whisper]' --group dev
 	# Only its data is used: the weights of the voice encoder. Without what it needs to run, which is torch and librosa.
-	$(BIN)/python -m pip install --quiet --no-compile --no-deps resemblyzer==0.1.4
-	@$(COMPILE) $(VENV)/lib || true
+	$(INSTALL) $(BIN)/python --no-deps resemblyzer==0.1.4
 	@$(BUILD_NATIVE)
 	@touch $@
 
@@ -66,6 +70,10 @@ test-granite: install clients $(WHISPER)/model.bin
 test-others: install clients $(WHISPER)/model.bin
 	$(PYTEST) $(PARALLEL) $(GRANITE:%=--ignore=%)
 
+# Several processes that import new tests at the same time would each compile them.
+compiled: install
+	@$(PYTEST) --collect-only -qq $(GRANITE:%=--ignore=%) >/dev/null || true
+
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered
 
@@ -82,9 +90,9 @@ test-fast: install  ## run the tests of pure code, in under 90 seconds
 # They want other versions of what we use, so they live apart; tests run them as processes.
 clients: $(CLIENTS)/.installed  ## make .venv-clients with other people's clients, for tests/clients
 
-$(CLIENTS)/.installed: tests/clients/requirements.txt
-	$(PYTHON) -m venv $(CLIENTS)
-	$(CLIENTS)/bin/python -m pip install --quiet --requirement $<
+$(CLIENTS)/.installed: tests/clients/requirements.txt | $(UV)
+	$(PYTHON) -m venv --without-pip $(CLIENTS)
+	$(INSTALL) $(CLIENTS)/bin/python --requirement $<
 	@touch $@
 
 # Weights for the tests of the whisper engine, put together from two packages of the dev group.
@@ -108,10 +116,10 @@ browser-test: chromium  ## test the web pages in Chromium
 screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
-# What is fetched is fetched together, and mypy, which takes one core for a minute, runs beside the tests, which wait
-# for real time now and then.
+# What is fetched is fetched together, while the tests are compiled. mypy, which takes one core for a minute, runs beside
+# the tests, which wait for real time now and then.
 check:  ## what CI runs
-	$(MAKE) --jobs 3 asterisk chromium clients $(WHISPER)/model.bin
+	$(MAKE) --jobs 4 asterisk chromium clients $(WHISPER)/model.bin compiled
 	$(MAKE) --jobs 3 lint types contracts test-granite test-others
 
 format: install  ## put the code into shape

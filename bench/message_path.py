@@ -126,7 +126,7 @@ class _Batcher:
         waiting, self.waiting = self.waiting, {}
         samples = 0
         for channel in waiting:
-            samples += sum(len(pcm) for _, pcm in channel._frames.take())
+            samples += len(channel._frames.take()[1])
         return samples
 
 

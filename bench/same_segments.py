@@ -31,9 +31,6 @@ from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 
 _AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
-_LONGEST = 60 * 8_000
-"""Samples of each channel."""
-
 _PIECE = 80_000
 """Samples of a random case."""
 
@@ -119,7 +116,7 @@ def main() -> None:
         print(case, random_case(files, rng, silero), flush=True)
     for file in [] if options.cases else files:
         for number, pcm in enumerate(read_recording(file).channels):
-            found = segments(ChannelSegmenter(), pcm[:_LONGEST], [160], {}, silero)
+            found = segments(ChannelSegmenter(), pcm, [160], {}, silero)
             print(file.name, number, found, flush=True)
 
 

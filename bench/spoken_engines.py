@@ -86,8 +86,7 @@ def _granite(folder: Path | None) -> ContinuousEngine:
 
     torch.set_num_threads(1)
     if folder is not None:
-        from workers.engines.granite.loading import load  # noqa: PLC0415
-        from workers.engines.granite.settings import Drafts, GraniteSettings  # noqa: PLC0415
+        from workers.engines.granite import Drafts, GraniteSettings, load  # noqa: PLC0415
 
         return load(
             GraniteSettings(

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +60,9 @@ async def play(
     """Play `load` and return what was seen and used.  `progress` takes the seconds that have passed."""
     empty = _sum(resident_mb, target)
     async with AsyncExitStack() as stack:
-        count = len(range(0, load.calls, _CALLS_PER_PROCESS))
-        processes = [await stack.enter_async_context(_generator()) for _ in range(count)]
-        plans = _plans(target, load, audio)
+        shares = _shares(target, load)
+        processes = [await stack.enter_async_context(_generator()) for _ in shares]
+        plans = _plans(target, load, audio, shares)
         started = time.monotonic()
         generating = [
             asyncio.ensure_future(_generate(process, plan))
@@ -79,14 +79,25 @@ async def play(
     return report, _usage(target, before, after, resident, empty)
 
 
-def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
-    """Share the calls among as many generators as they need."""
-    begins = time.monotonic() + _LEAD_SECONDS
-    endpointing = GatewaySettings().endpointing
+def _shares(target: Target, load: Load) -> list[tuple[int, int]]:
+    """
+    Share the calls among as many generators as they need.  Returns the first call and the number of each.
+
+    The probe has a generator without calls, so that it waits for no frames of theirs.
+    """
     shares = [
         (first, min(_CALLS_PER_PROCESS, load.calls - first))
         for first in range(0, load.calls, _CALLS_PER_PROCESS)
     ]
+    return [*shares, (0, 0)] if target.is_gateway else shares
+
+
+def _plans(
+    target: Target, load: Load, audio: Path, shares: Sequence[tuple[int, int]]
+) -> list[LoadPlan]:
+    """Return the plan of each generator."""
+    begins = time.monotonic() + _LEAD_SECONDS
+    endpointing = GatewaySettings().endpointing
     return [
         LoadPlan(
             target.url,
@@ -101,7 +112,7 @@ def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
             endpointing.hangover_ms - endpointing.kept_ms,
             first,
             target.key,
-            probe=target.is_gateway and first == 0,
+            probe=not calls,
             listens=load.listens,
         )
         for first, calls in shares

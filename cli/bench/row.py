@@ -87,7 +87,10 @@ class Row:
     """How long a frame waits for the server."""
 
     lateness: Spread
-    """Lateness of the generator itself: lag below it means nothing."""
+    """How late frames were sent: what comes later in bursts waits longer."""
+
+    probe_lateness: Spread
+    """How late probes were sent: lag below it means nothing."""
 
     final: Spread
     """From the end of the hang-over of a segment to its final; `added`: without engine and its queue."""
@@ -118,8 +121,8 @@ class Row:
 
     @property
     def is_void(self) -> bool:
-        """Whether the generator itself was too late for the lag to mean anything."""
-        return self.lag.count > 0 and self.lateness.p99 > max(5.0, self.lag.p50)
+        """Whether the probe itself was too late for the lag to mean anything."""
+        return self.lag.count > 0 and self.probe_lateness.p99 > max(5.0, self.lag.p50)
 
 
 def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
@@ -138,6 +141,7 @@ def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
         round(usage.waited_s / usage.wall_s, 3),
         Spread.of(report.lag),
         Spread.of(report.lateness),
+        Spread.of(report.probe_lateness),
         Spread.of(report.final),
         Spread.of(report.added),
         Spread.of(report.partial),
@@ -177,7 +181,7 @@ def merged(reports: Sequence[LoadReport]) -> LoadReport:
         total.frames += one.frames
         total.open_calls += one.open_calls
         total.cpu_s += one.cpu_s
-        for name in ("lateness", "lag", "final", "added", "partial", "calls"):
+        for name in ("lateness", "probe_lateness", "lag", "final", "added", "partial", "calls"):
             getattr(total, name).extend(getattr(one, name))
         for reason, count in one.refused.items():
             total.refused[reason] = total.refused.get(reason, 0) + count

@@ -6,7 +6,8 @@ Silero takes all windows at once, and the samples of all channels are rows of on
 work per channel and run.  So a run leaves out the channels in which no decision can be due yet: their segmenters
 say how many ticks they can wait (`ChannelSegmenter.patience`).  A frame that may end a segment does not wait for a
 run.  The other channels of its call are processed with it, because the search for crosstalk compares their levels.
-A run over many channels takes several turns of the event loop, so that new frames do not wait for its end.
+A run over many channels takes several turns of the event loop, so that new frames do not wait for its end.  So does
+the measurement of line quality behind it.
 """
 
 import asyncio
@@ -93,7 +94,19 @@ class Batched(Protocol):
         ...
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
-        """Take the events of the segmenter, in order.  Must not block."""
+        """Take the events of the segmenter, in order: `place`, measurement if it must be, and `tell`."""
+        ...
+
+    def place(self, events: Sequence[SoundEvent]) -> Sequence[SoundEvent]:
+        """Take the events of the segmenter, in order.  Returns them as `tell` takes them."""
+        ...
+
+    def must_measure(self, events: Sequence[SoundEvent]) -> bool:
+        """Return whether line quality must be measured between `place` and `tell`."""
+        ...
+
+    def tell(self, placed: Sequence[SoundEvent]) -> None:
+        """Pass the events on.  Must not block."""
         ...
 
 
@@ -117,7 +130,7 @@ class VadBatcher:
         self._plan = plan or RunPlan(spreads=self._runs_lines and compiled.step() is not None)
         self._run_at: asyncio.TimerHandle | None = None
         self._is_measuring = False
-        self._hurried: asyncio.Handle | None = None
+        self._next_piece: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
         """Process the new audio of `channel` within its patience, or in this iteration if it is urgent."""
@@ -133,10 +146,13 @@ class VadBatcher:
             self._measure_at = self._plan.run + _MEASURE_AFTER
         self._unmeasured[channel] = None
 
-    def measure(self, channel: Batched) -> None:
-        """Measure the line quality of `channel` now."""
-        self._unmeasured.pop(channel, None)
-        channel.warn(measure_waiting([channel.quality])[0])
+    def measure(self, channels: Sequence[Batched]) -> None:
+        """Measure the line quality of `channels` now."""
+        for channel in channels:
+            self._unmeasured.pop(channel, None)
+        found = measure_waiting([channel.quality for channel in channels])
+        for channel, warnings in zip(channels, found, strict=True):
+            channel.warn(warnings)
 
     def forget(self, channel: Batched) -> None:
         """Cancel the processing of `channel`."""
@@ -159,33 +175,30 @@ class VadBatcher:
         self._waiting[channel] = self._plan.run
         self._go_on()
 
-    def _go_on(self) -> None:
-        """Process channels that are due in the next turn of the event loop."""
-        if self._hurried is None:
-            self._hurried = asyncio.get_running_loop().call_soon(self._run_hurried)
-
     def _run(self) -> None:
         self._plan.advance()
         self._run_at = None
-        self._process()
-        if self._plan.run >= self._measure_at:
-            self._go_on_measuring()
+        self._is_measuring = self._plan.run >= self._measure_at
+        self._go_on()
         self._schedule()
 
-    def _go_on_measuring(self) -> None:
-        if self._unmeasured and not self._is_measuring:
-            self._is_measuring = True
-            asyncio.get_running_loop().call_soon(self._measure)
+    def _go_on(self) -> None:
+        if self._next_piece is None:
+            self._next_piece = asyncio.get_running_loop().call_soon(self._do_piece)
 
-    def _run_hurried(self) -> None:
-        self._hurried = None
-        self._process()
-
-    def _process(self) -> None:
-        """Process the channels that are due, some in this turn of the event loop."""
+    def _do_piece(self) -> None:
+        """Process some of the channels that are due; if none is, measure the line quality of some."""
+        self._next_piece = None
         channels, are_all = self._due()
-        if not are_all:
+        if channels:
+            self._process(channels)
+        elif self._is_measuring:
+            self.measure(list(islice(self._unmeasured, _MEASURED_AT_ONCE)))
+        self._is_measuring = self._is_measuring and bool(self._unmeasured)
+        if self._is_measuring or not are_all:
             self._go_on()
+
+    def _process(self, channels: Sequence[Batched]) -> None:
         lines, pure = list[tuple[Batched, LineCore]](), list[Batched]()
         for channel in channels:
             del self._waiting[channel]
@@ -213,21 +226,13 @@ class VadBatcher:
         self._notify(list(zip(channels, events, strict=True)))
 
     def _notify(self, found: Sequence[tuple[Batched, Sequence[SoundEvent]]]) -> None:
-        for channel, events in found:
-            channel.notify(events)
+        placed = [(channel, channel.place(events)) for channel, events in found]
+        if urgent := [channel for channel, events in placed if channel.must_measure(events)]:
+            self.measure(urgent)
+        for channel, events in placed:
+            channel.tell(events)
             if channel.segmenter.query:  # much audio: the rest follows after other channels
                 self._hurry(channel)
-
-    def _measure(self) -> None:
-        """Measure the line quality of the channels that wait for it, at most `_MEASURED_AT_ONCE` of them."""
-        channels = list(islice(self._unmeasured, _MEASURED_AT_ONCE))
-        for channel in channels:
-            del self._unmeasured[channel]
-        found = measure_waiting([channel.quality for channel in channels])
-        for channel, warnings in zip(channels, found, strict=True):
-            channel.warn(warnings)
-        self._is_measuring = False
-        self._go_on_measuring()
 
     def _due(self) -> tuple[list[Batched], bool]:
         """

@@ -272,18 +272,35 @@ class Ledger:
     def due(self) -> Iterator[Write]:
         """Yield the writes to perform now, in order.  Calling again before `wrote` yields the same."""
         yield from (event for name, event in self._events.items() if name not in self._sent)
+        for segment, held in self._open():
+            yield from self._due_of(segment, held)
+
+    @property
+    def has_due(self) -> bool:
+        """Whether there are writes to perform now."""
+        return len(self._sent) < len(self._events) or any(
+            held.draft or held.job or held.drop_event or self._has_audio(held)
+            for _, held in self._open()
+        )
+
+    def _open(self) -> Iterator[tuple[SegmentId, _Held]]:
+        """Yield the segments that are not queued, as far as the window goes."""
         room = self._window
         for segment, held in self._held.items():
             if room <= 0:
                 return
             room -= len(held.audio)
             if not held.queued:
-                yield from self._due_of(segment, held)
+                yield segment, held
 
-    def _due_of(self, segment: SegmentId, held: _Held) -> Iterator[Write]:
+    def _has_audio(self, held: _Held) -> bool:
+        """Return whether audio of a segment must be stored now."""
         fresh = len(held.audio) - held.stored
         lacks = held.draft is not None and held.stored < held.draft.size
-        if held.wanted or lacks or fresh >= self._piece or (held.job and fresh):
+        return bool(held.wanted) or lacks or fresh >= self._piece or (bool(held.job) and fresh > 0)
+
+    def _due_of(self, segment: SegmentId, held: _Held) -> Iterator[Write]:
+        if self._has_audio(held):
             yield StoreAudio(segment, held.stored, held.audio.read(held.stored), held.wanted)
         if held.draft:
             yield held.draft

@@ -21,8 +21,8 @@ from support import tiny_granite
 from transformers import GraniteSpeechForConditionalGeneration  # noqa: F401 - loaded before the forks
 
 from workers.engines.base import EngineBrokenError, Utterance
+from workers.engines.granite import load
 from workers.engines.granite.engine import GraniteEngine
-from workers.engines.granite.loading import load
 from workers.engines.granite.settings import Drafts, GraniteSettings
 
 ENDLESS = 1 << 40

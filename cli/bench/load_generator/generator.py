@@ -87,9 +87,11 @@ class Probe:
         self._asked: deque[float] = deque()
         self.next = begins
         self.lag: list[float] = []
+        self.lateness: list[float] = []
 
     def ask(self) -> None:
         """Send the request that is due."""
+        self.lateness.append(1_000 * (time.monotonic() - self.next))
         self._asked.append(self.next)
         self._connection.send(PING)
         self.next += _PROBE_SECONDS
@@ -101,6 +103,7 @@ class Probe:
     def begin_to_measure(self) -> None:
         """Forget what was measured before."""
         self.lag.clear()
+        self.lateness.clear()
 
     def unanswered(self, now: float) -> list[float]:
         """Return for how long the requests without an answer have waited, in milliseconds."""
@@ -148,7 +151,7 @@ class Generator:
         return self.report
 
     def _play_round(self, begins: float) -> None:
-        apart = FRAME_SECONDS / len(self._bridges)
+        apart = FRAME_SECONDS / max(1, len(self._bridges))
         for place, bridge in enumerate(self._bridges):
             due = begins + place * apart
             if not bridge.is_due(due):
@@ -156,7 +159,7 @@ class Generator:
             self._serve(due)
             self.report.lateness.append(1_000 * (time.monotonic() - due))
             self.report.frames += bridge.tick(due)
-        self._serve(begins + FRAME_SECONDS - apart)
+        self._serve(begins + FRAME_SECONDS - (apart if self._bridges else 0.0))
 
     def _serve(self, until: float) -> None:
         """Serve the sockets until that time, and send the probes that are due before it."""
@@ -179,6 +182,7 @@ class Generator:
         now = time.monotonic()
         if self._probe:
             self.report.lag = [*self._probe.lag, *self._probe.unanswered(now)]
+            self.report.probe_lateness = self._probe.lateness
         for bridge in self._bridges:
             bridge.is_measured = False
             bridge.hang_up()

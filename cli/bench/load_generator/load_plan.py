@@ -12,6 +12,8 @@ class LoadPlan(msgspec.Struct, frozen=True):
     """File with two channels of mu-law at 8 kHz, one behind the other."""
 
     calls: int
+    """0: only the probe."""
+
     begins: float
     """When the first call is opened."""
 
@@ -67,7 +69,10 @@ class LoadReport(msgspec.Struct):
     """Calls in progress when the measured window began."""
 
     lateness: list[float] = []
-    """How late the generator itself was."""
+    """How late the generator itself was with frames."""
+
+    probe_lateness: list[float] = []
+    """How late it was with probes."""
 
     lag: list[float] = []
     """From the scheduled time of a probe to its answer; probes without answer count as long as they waited."""

@@ -313,7 +313,7 @@ class Channel:
         self.catch_up()
         self._listen_to(self._converter.flush())
         self._vad_batcher.now(self)
-        self._vad_batcher.measure(self)
+        self._vad_batcher.measure([self])
 
     def wait(self, doubt: DraftDoubt) -> bool:
         """
@@ -399,11 +399,34 @@ class Channel:
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
+        placed = self.place(events)
+        if self.must_measure(placed):
+            self._vad_batcher.measure([self])
+        self.tell(placed)
+
+    def place(self, events: Sequence[SoundEvent]) -> Sequence[SoundEvent]:
+        """Return events of the segmenter with positions of the call, for `tell`."""
         placed = self._origin.place_all(events)
         self.quality.segment(placed, self._decided)
         self._heed()
-        if self.quality.has_blocks:
-            self._have_measured(placed)
+        return placed
+
+    def must_measure(self, events: Sequence[SoundEvent]) -> bool:
+        """
+        Return whether line quality must be measured before `tell`; otherwise it is measured soon.
+
+        A final may follow, or a partial while several blocks wait: their audio may be misread.
+        """
+        if not self.quality.has_blocks:
+            return False
+        urgent = (SegmentClosed, SegmentGrew) if self.quality.is_behind else SegmentClosed
+        if any(isinstance(event, urgent) for event in events):
+            return True
+        self._vad_batcher.measure_soon(self)
+        return False
+
+    def tell(self, placed: Sequence[SoundEvent]) -> None:
+        """Pass events of `place` to the call."""
         if not placed:
             return
         self._wake()
@@ -430,18 +453,6 @@ class Channel:
             frames.line.heed(segmenter.told, -1 if paused is None else paused, max(0, due))
         else:
             frames.urgent_from = at_rate(segmenter.decisive, self._rate)
-
-    def _have_measured(self, events: Sequence[SoundEvent]) -> None:
-        """
-        Have the line quality measured.
-
-        At once if a final may follow, or a partial while several blocks wait: their audio may be misread.
-        """
-        urgent = (SegmentClosed, SegmentGrew) if self.quality.is_behind else SegmentClosed
-        if any(isinstance(event, urgent) for event in events):
-            self._vad_batcher.measure(self)
-        else:
-            self._vad_batcher.measure_soon(self)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
         """Drop the segments of a channel with misread audio: they get no partial and no final."""

@@ -123,7 +123,7 @@ class LedgerWriter:
             if is_turn:
                 self._turn_state = _Turn.NOT_NEEDED
             return True
-        if self._turn_state is _Turn.NOT_NEEDED and any(ledger.due()):
+        if self._turn_state is _Turn.NOT_NEEDED and ledger.has_due:
             self._turn_state = _Turn.AWAITED
             self._turn.wake(self._take_turn)
         return False

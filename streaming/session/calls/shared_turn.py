@@ -6,6 +6,9 @@ from collections.abc import Callable
 TURN_SECONDS = 0.1
 """Seconds between two turns."""
 
+_AT_ONCE = 16
+"""Functions called in one turn of the event loop: with more, audio that arrives would wait for long."""
+
 
 class SharedTurn:
     """Calls functions together, at the next turn of the event loop's clock.  There is no timer while none waits."""
@@ -25,5 +28,10 @@ class SharedTurn:
 
     def _wake_all(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for one in waiting:
+        self._wake_some(waiting)
+
+    def _wake_some(self, waiting: list[Callable[[], None]]) -> None:
+        for one in waiting[:_AT_ONCE]:
             one()
+        if rest := waiting[_AT_ONCE:]:
+            asyncio.get_running_loop().call_soon(self._wake_some, rest)

@@ -103,6 +103,15 @@ async def test_calls_are_played_to_their_end_and_every_frame_is_accounted_for(au
     assert [faults_of(one) for one in report.calls] == [[], [], []]
 
 
+async def test_a_probe_alone_measures_lag_and_its_own_lateness(audio: Path) -> None:
+    async with server(transcribe) as url:
+        report = await generate(url, audio, probe=True, calls=0)
+
+    assert report.frames == 0
+    assert report.lag
+    assert len(report.probe_lateness) == len(report.lag)
+
+
 async def test_a_refused_bridge_comes_back_when_it_was_told_to(audio: Path) -> None:
     async with server(transcribe, refusals=2) as url:
         report = await generate(url, audio, seconds=8.0)

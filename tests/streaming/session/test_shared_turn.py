@@ -39,3 +39,24 @@ async def test_one_that_waits_again_when_it_is_woken_gets_a_later_turn() -> None
         await told.wait()
 
     assert times[0] < times[-1]
+
+
+async def test_many_are_woken_in_several_turns_of_the_event_loop() -> None:
+    """Between them, audio that has arrived is read."""
+    turn, told = SharedTurn(0.01), asyncio.Event()
+    loop, woken, turns = asyncio.get_running_loop(), list[int](), [0]
+
+    def count() -> None:
+        turns[0] += 1
+        if not told.is_set():
+            loop.call_soon(count)
+
+    count()
+    for _ in range(40):
+        turn.wake(lambda: woken.append(turns[0]))
+    turn.wake(told.set)
+    async with asyncio.timeout(PATIENCE):
+        await told.wait()
+
+    assert len(woken) == 40
+    assert len(set(woken)) > 1

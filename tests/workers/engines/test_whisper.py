@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.engines import times_of
 
@@ -108,3 +109,34 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError, match=r"model\.bin is missing"):
         registry.load("whisper", folder=tmp_path)
+
+
+class Noting:
+    """A model that writes nothing and keeps the options that it was called with."""
+
+    supported_languages = ("en",)
+
+    def __init__(self) -> None:
+        self.options: dict[str, object] = {}
+
+    def transcribe(self, _samples: object, **options: object) -> tuple[list[object], None]:
+        """Return no segments."""
+        self.options = options
+        return [], None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most"), [(0.5, 79), (1.0, 94), (5.0, 214), (6.0, None), (30.0, None)]
+)
+@pytest.mark.parametrize("effort", Effort)
+def test_a_short_sound_may_not_fill_the_window_with_text(
+    seconds: float, most: int | None, effort: Effort
+) -> None:
+    from workers.engines.whisper.engine import Whisper
+
+    model: Any = Noting()
+    sound = np.full(round(seconds * 16_000), 0.1, dtype=np.float32)
+
+    Whisper(model, "noting").transcribe([Utterance(sound, effort)])
+
+    assert model.options["max_new_tokens"] == most

@@ -5,15 +5,20 @@ The IBM Granite Speech engine: partials from its encoder, keyword-biased finals 
 package does not need it.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from .checkpoint import CheckpointError, obstacle
+from .checkpoint import CheckpointError, fetched, obstacle
 from .settings import Drafts, GraniteSettings
 
 if TYPE_CHECKING:
     from .engine import GraniteEngine
+
+_MODULES = ("torch", "transformers")
+_NO_EXTRA = "the engine `granite` needs its extra: pip install 'trunkline[granite]'"
 
 __all__ = ["CheckpointError", "Drafts", "GraniteSettings", "load", "obstacle"]
 
@@ -22,18 +27,21 @@ def load(settings: GraniteSettings | None = None, **options: object) -> "Granite
     """
     Load and warm up the engine with `settings`, or else with `options` (fields of GraniteSettings).
 
-    Reads no environment variables.  Raises CheckpointError, with one line of text, when the model cannot be used.
+    The files are checked before torch and transformers are imported, which takes seconds.  Reads no environment
+    variables.  Raises CheckpointError, with one line of text, when the model cannot be used.
     """
+    chosen = settings or _chosen(options)
+    if not all(map(find_spec, _MODULES)):
+        raise CheckpointError(_NO_EXTRA)
+    checkpoint = fetched(chosen.model, chosen.revision, chosen.cache, chosen.manifest)
     try:
-        import torch  # noqa: F401, PLC0415 - the optional extra
-        import transformers  # noqa: F401, PLC0415
+        for module in _MODULES:
+            import_module(module)
     except ImportError as exc:
-        raise CheckpointError(
-            "the engine `granite` needs its extra: pip install 'trunkline[granite]'"
-        ) from exc
+        raise CheckpointError(_NO_EXTRA) from exc
     from .loading import load as load_parts  # noqa: PLC0415
 
-    return load_parts(settings or _chosen(options))
+    return load_parts(chosen, checkpoint)
 
 
 def _chosen(options: dict[str, object]) -> GraniteSettings:

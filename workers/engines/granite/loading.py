@@ -17,7 +17,7 @@ from .acoustic.frontend import AcousticFrontend
 from .acoustic.mel import RATE, frames_in
 from .acoustic.turbo_ctc import load_turbo
 from .canary import Canary, answers_for, check_answers
-from .checkpoint import CheckpointError, ModelCheckpoint, fetched, is_local
+from .checkpoint import CheckpointError, ModelCheckpoint, is_local
 from .compat import modules_of
 from .device import device_named, translate_device_errors
 from .engine import GraniteEngine
@@ -45,16 +45,17 @@ _TOKENS_OF_A_TERM = 4
 
 
 def load(
-    settings: GraniteSettings | None = None, *, clock: Callable[[], float] = time.perf_counter
+    chosen: GraniteSettings,
+    checkpoint: ModelCheckpoint,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> GraniteEngine:
     """
-    Load and warm up the engine, and test it with a canary segment.
+    Load and warm up the engine from the files of a checkpoint, and test it with a canary segment.
 
     `clock`: returns a monotonic time in seconds.  Raises CheckpointError when the model cannot be used, and
     EngineBrokenError when it does not work.
     """
-    chosen = settings or GraniteSettings()
-    checkpoint = fetched(chosen.model, chosen.revision, chosen.cache, chosen.manifest)
     folder = checkpoint.folder
     device = device_named(chosen.device)
     with translate_device_errors(), _translate_load_errors(folder):

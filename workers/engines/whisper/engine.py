@@ -48,6 +48,14 @@ mean log-probability under -1.0, or repeated one phrase, with a compression rati
 mean log-probability over -0.6 and a compression ratio of up to 2.6.
 """
 
+_TOKENS_BEFORE, _TOKENS_PER_SECOND, _HALF_OF_TOKENS = 64, 30, 224
+"""
+Limit of the tokens of a short utterance: 64, and for each second twice as many as a full window has room for (448
+in 30 s).  Without it, a text that repeats itself, as that of a click or a tone, fills the window, which takes ten
+seconds of CPU time.  64: the text of a loop is then long enough for its compression ratio.  From half of the room
+on, only the window limits.
+"""
+
 _LOOP_CUT, _IGNORED = "loop_cut", "keywords_ignored"
 
 _LEAST_LIKENESS = 70.0
@@ -197,6 +205,7 @@ class Whisper:
             without_timestamps=not final,
             word_timestamps=final,
             hotwords=", ".join(terms) or None,
+            max_new_tokens=_most_tokens(len(utterance.samples)),
         )
         return list(segments)
 
@@ -211,6 +220,12 @@ class Whisper:
                 break
             terms.append(term)
         return KeywordPrompt(tuple(terms), len(offered) - len(terms))
+
+
+def _most_tokens(length: int) -> int | None:
+    """How many tokens `length` samples can take, or None if only the window limits them."""
+    most = _TOKENS_BEFORE + math.ceil(_TOKENS_PER_SECOND * length / ENGINE_RATE)
+    return most if most < _HALF_OF_TOKENS else None
 
 
 def _plausible(utterance: Utterance, heard: str) -> tuple[str, ...]:
