@@ -21,7 +21,8 @@
 #define LEAST_LEAD 40
 #define LEAST_TAIL 50
 #define LEAST_FAR 30
-#define RELIEF_DB (0.2 / 50)
+#define RELIEF_DB (0.3 / 50)
+#define PATIENCE 500
 #define LEAST_POWER 1.0
 
 PyTypeObject *tracker_type;
@@ -36,7 +37,8 @@ typedef struct {
     PyObject *own_source, *background_source;
     Levels own; /* `most` is 0 until the object is initialised */
     int is_known;
-    double level, relief, near_power;
+    double level, near_power;
+    Py_ssize_t passed; /* voiced ticks of background speech since own speech */
     double recent[SMOOTHING];
     int recents; /* powers taken, at most `SMOOTHING`; `next_recent`: where the next one goes */
     int next_recent;
@@ -206,7 +208,7 @@ static int learn(Tracker *self, Py_ssize_t count)
     if (levels_length(&self->own) < KNOWN)
         return 0;
     if (self->is_known && as_before >= NEAR_TICKS)
-        self->relief = 0.0;
+        self->passed = 0;
     return find_level(self);
 }
 
@@ -225,14 +227,16 @@ static PyObject *tracker_end(PyObject *object, PyObject *tick)
         count++;
     int is_far = is_background(self, end, count);
     if (is_far)
-        self->relief += RELIEF_DB * (double)count;
+        self->passed += count;
     else if (learn(self, count) < 0)
         return NULL;
     self->count -= count;
     if (count && self->count)
         memmove(self->voiced, self->voiced + count, (size_t)self->count * sizeof(Voiced));
-    if (self->is_known)
-        self->near_power = pow(10.0, (self->level - NEAR_DB - self->relief) / 10);
+    if (self->is_known) {
+        Py_ssize_t late = self->passed > PATIENCE ? self->passed - PATIENCE : 0;
+        self->near_power = pow(10.0, (self->level - NEAR_DB - RELIEF_DB * (double)late) / 10);
+    }
     self->first_near = end;
     if (self->last_near < end)
         self->last_near = NO_TICK;

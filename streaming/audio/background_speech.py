@@ -7,7 +7,7 @@ to it; each syllable with stress does.  A segment without near ticks is backgrou
 inside a segment, the segment is split there.
 
 The level follows the speaker: down within 15 s of own speech.  For a speaker whose level falls suddenly, background
-speech without own speech between lowers the threshold slowly, until it is own speech.
+speech of more than 10 s without own speech between lowers the threshold slowly, until it is own speech.
 """
 
 from array import array
@@ -55,8 +55,11 @@ _LEAST_LEAD = 40
 _LEAST_TAIL, _LEAST_FAR = 50, 30
 """Ticks after own speech, and voiced ticks among them, from which they become a segment of their own."""
 
-_RELIEF_DB = 0.2 / 50
-"""Fall of the threshold for each voiced tick of background speech: 0.2 dB/s."""
+_RELIEF_DB = 0.3 / 50
+"""Fall of the threshold for each voiced tick of background speech, 0.3 dB/s ..."""
+
+_PATIENCE = 500
+"""... behind so many since own speech, 10 s: a neighbour may tell a story (`bench/background_speech.py`)."""
 
 _LEAST_POWER = 1.0
 
@@ -67,7 +70,9 @@ class BackgroundTracker:
     def __init__(self) -> None:
         self._own = RecentLevels(_MEMORY)
         self._level: float | None = None
-        self._relief = 0.0
+        self._passed = 0
+        """Voiced ticks of background speech since own speech."""
+
         self._near_power = 0.0
         self._recent: deque[float] = deque(maxlen=_SMOOTHING)
         self._near: deque[int] = deque(maxlen=_NEAR_TICKS)
@@ -122,11 +127,12 @@ class BackgroundTracker:
         self._voiced, self._powers = self._voiced[count:], self._powers[count:]
         is_background = self._is_background(end, powers)
         if is_background:
-            self._relief += _RELIEF_DB * len(powers)
+            self._passed += len(powers)
         else:
             self._learn(powers)
         if self._level is not None:
-            self._near_power = _power(self._level - _NEAR_DB - self._relief)
+            relief = _RELIEF_DB * max(0, self._passed - _PATIENCE)
+            self._near_power = _power(self._level - _NEAR_DB - relief)
         self._first_near = end
         if self._last_near is not None and self._last_near < end:
             self._last_near = None
@@ -168,7 +174,7 @@ class BackgroundTracker:
             return
         if self._level is not None:
             as_before = sum(level >= self._level - _NEAR_DB for level in levels)
-            self._relief = 0.0 if as_before >= _NEAR_TICKS else self._relief
+            self._passed = 0 if as_before >= _NEAR_TICKS else self._passed
         self._level = float(percentile(self._own.as_array(), _QUANTILE))
 
 

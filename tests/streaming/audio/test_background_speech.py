@@ -94,6 +94,21 @@ def test_a_neighbour_15_db_below_is_left_out_and_the_speaker_is_not(
     assert shares[FAR] <= most  # without a pause, soft beginnings and ends of the speaker need room
 
 
+@pytest.mark.parametrize("decibels", [14, 15])
+def test_a_neighbour_who_speaks_for_18_s_is_left_out_to_the_end(
+    silero: Silero, own: list[Pcm], neighbour: list[Pcm], decibels: float
+) -> None:
+    """Formerly the threshold fell by 0.2 dB with each second of a neighbour's speech, from the first one on."""
+    story: list[Turn] = [(FAR, softer(one, decibels)) for one in neighbour[:4]]
+    talk: list[Turn] = [(OWN, own[0]), (OWN, own[1])]
+    pcm, spans = line([*talk, *story, *talk], 1.0)
+
+    shares = in_text(segments(silero, pcm), spans, pcm)
+
+    assert shares[OWN] >= 0.995
+    assert shares[FAR] <= 0.02
+
+
 def test_segments_do_not_depend_on_the_pieces_of_the_audio(
     silero: Silero, own: list[Pcm], neighbour: list[Pcm]
 ) -> None:

@@ -12,6 +12,7 @@ from streaming.audio import compiled
 from streaming.audio.compiled_endpointing import Endpointer, Tracker, new_endpointer, new_tracker
 from streaming.audio.endpointing import Boundary, Closed, Opened
 from streaming.audio.endpointing_settings import Endpointing
+from streaming.audio.sound_events import VoiceSource
 
 pytestmark = pytest.mark.skipif(
     compiled.installed() is None, reason="trunkline-native is not built: make native"
@@ -98,6 +99,24 @@ def test_boundaries_sources_and_levels_are_those_of_the_pure_path(
             found.append(list(history(limits, seed, doubtful)))
 
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_after_10_s_of_background_speech_its_threshold_falls(*, wanted: bool) -> None:
+    """Segments of 2 s, 10 dB below the speaker: 1.5 dB too low, for which the threshold falls in another 5 s."""
+    with compiled.using(wanted=wanted):
+        tracker = new_tracker()
+    sources = []
+    for number, power in enumerate((1e6, 1e6, *[1e5] * 9)):
+        start = 110 * number
+        tracker.begin(start)
+        for tick in range(start, start + 110):
+            is_voiced = tick >= start + 10
+            tracker.feed(tick, power if is_voiced else 1.0, voiced=is_voiced)
+        sources.append(tracker.end(start + 110))
+
+    own, background = VoiceSource.OWN, VoiceSource.BACKGROUND
+    assert sources == [own, own, *[background] * 8, own]
 
 
 def test_a_tick_out_of_reach_is_refused_and_an_open_segment_is_not_skipped() -> None:

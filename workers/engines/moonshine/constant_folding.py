@@ -4,7 +4,7 @@ Constant folding of Moonshine's published graphs, done once, so that they run se
 The published graphs keep every weight as 8-bit integers and convert it to floats (Cast, Mul, Add, Transpose) at
 every step of the decoder, which takes nine tenths of the time.  This module does that arithmetic once, splits the
 merged decoder into a graph that runs once for an utterance (`cross.onnx`) and a graph that runs once for a token
-(`step.onnx`), and quantises the matrix products in the form that onnxruntime runs fast.
+(`step.onnx`), quantises the matrix products in the form that onnxruntime runs fast, and simplifies the result.
 """
 
 import sys
@@ -34,6 +34,7 @@ from .onnx_format import (
     write,
 )
 from .quantisation import quantised
+from .simplification import AS_THEY_ARE, SIMPLER, Change, without_unused
 from .weights import DECODER, ENCODER
 
 
@@ -47,19 +48,30 @@ def main(folder: Path) -> None:
     fold(folder / ENCODER, folder / DECODER, folder, notify)
 
 
-def fold(encoder: Path, decoder: Path, target: Path, progress: Progress) -> None:
-    """Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes 10 to 20 s and 1.2 GB of memory."""
+def fold(
+    encoder: Path, decoder: Path, target: Path, progress: Progress, *, simple: bool = True
+) -> None:
+    """
+    Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes 10 to 20 s and 1.2 GB of memory.
+
+    `simple`: with `simplification`; without it only to compare.
+    """
+    changes = SIMPLER if simple else AS_THEY_ARE
     with tempfile.TemporaryDirectory() as name:
         build_dir = Path(name)
         progress("folding the weights", 0.0)
-        _write(folded(_read(encoder, build_dir)), target / "encoder.onnx", build_dir)
+        _write(
+            folded(_read(encoder, build_dir)), target / "encoder.onnx", build_dir, changes.encoder
+        )
         progress("folding the weights", 0.3)
         whole = folded(_read(decoder, build_dir))
         cross = _branch(whole, "else_branch", lambda output: ".encoder." in output)
-        _write(with_known_shapes(folded(cross)), target / "cross.onnx", build_dir)
+        cross = with_known_shapes(folded(cross))
+        _write(cross, target / "cross.onnx", build_dir, changes.cross)
         progress("folding the weights", 0.6)
         step = _branch(whole, "then_branch", lambda output: ".encoder." not in output)
-        _write(with_attentions(with_known_shapes(folded(step))), target / "step.onnx", build_dir)
+        step = with_attentions(with_known_shapes(folded(step)))
+        _write(step, target / "step.onnx", build_dir, changes.step)
         progress("folding the weights", 1.0)
 
 
@@ -182,27 +194,13 @@ def _read(path: Path, build_dir: Path) -> Graph:
     return read(plain, ("", "com.microsoft"))
 
 
-def _write(graph: Graph, target: Path, build_dir: Path) -> None:
-    """Write the nodes that the outputs need, simplified by onnxruntime, with 8-bit matrix products."""
-    nodes, needed = _needed(graph)
-    known = {name: value for name, value in graph.values.items() if name in needed}
-    inputs = tuple(each for each in graph.inputs if each.name in needed)
-    pruned = quantised(replace(graph, nodes=nodes, values=known, inputs=inputs))
-    write(pruned, build_dir / "pruned.onnx")
+def _write(graph: Graph, target: Path, build_dir: Path, change: Change) -> None:
+    """Write the nodes that the outputs need, with 8-bit products, changed, and simplified by onnxruntime."""
+    write(change(quantised(without_unused(graph))), build_dir / "pruned.onnx")
     options = _options(onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC, target)
     onnxruntime.InferenceSession(
         str(build_dir / "pruned.onnx"), options, providers=["CPUExecutionProvider"]
     )
-
-
-def _needed(graph: Graph) -> tuple[tuple[Node, ...], set[str]]:
-    """The nodes that the outputs depend on, in order, and every name that they use."""
-    needed, nodes = {output.name for output in graph.outputs}, []
-    for node in reversed(graph.nodes):
-        if needed & set(node.output):
-            nodes.append(node)
-            needed |= set(node.input)
-    return tuple(nodes[::-1]), needed
 
 
 def _options(level: onnxruntime.GraphOptimizationLevel, target: Path) -> onnxruntime.SessionOptions:
