@@ -165,8 +165,8 @@ def _transcribe(verb: argparse.ArgumentParser) -> None:
         type=_role_rule,
         default="greeting",
         metavar="RULE",
-        help="their roles: greeting (the agent is known by how he opens the call), inbound (the agent speaks"
-        " first), outbound, none, or roles in the order of first speech: agent,customer",
+        help="their roles: greeting (the agent is known by the phrases that open a call), inbound (the agent"
+        " speaks first), outbound, none, or roles in the order of first speech: agent,customer",
     )
     _said(verb)
 

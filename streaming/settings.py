@@ -119,9 +119,9 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
     )
     mixed_roles: str = Field(
         "greeting",
-        description="roles of these speakers, if the client does not say: greeting (the agent is known by how he"
-        " opens the call), inbound (the agent speaks first), outbound (the customer speaks first), none, or roles"
-        " in the order of first speech such as agent,customer",
+        description="roles of these speakers, if the client does not say: greeting (the agent is known by the"
+        " phrases that open a call), inbound (the agent speaks first), outbound (the customer speaks first), none,"
+        " or roles in the order of first speech such as agent,customer",
     )
     keep_audio: str = Field(
         "",

@@ -52,6 +52,7 @@ def test_the_settings_of_granite_come_from_the_environment_and_flags(
             "TRUNKLINE_GRANITE_MAX_BATCH=many trunkline transcribe $WAV --engine granite",
             "TRUNKLINE_GRANITE_MAX_BATCH: Input should be a valid integer",
         ),
+        ("TRUNKLINE_GATEWAY_MIXED_ROLES=sideways trunkline gateway", "must be greeting, inbound, outbound, none"),
     ],
 )  # fmt: skip
 def test_a_slip_is_answered_with_its_name(commands: str, complaint: str, tmp_path: Path) -> None:
