@@ -11,7 +11,7 @@ another name (`C++`, `A+`, `#5`) must be in the recognised text.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -75,10 +75,10 @@ class _TermIndex:
         pieces = _pieces(form.text)
         return bool(pieces) and self._known.issuperset(pieces)
 
-    def candidates(self, pieces: Sequence[tuple[str, int]]) -> Iterator[str]:
-        """The terms that may occur in a text with these pieces, in the order of the list."""
+    def candidates(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The terms that may occur in a text with these different pieces, in the order of the list."""
         found = set(self._unspaced)
-        for piece in {piece for piece, _ in pieces}:
+        for piece in pieces:
             found.update(self._by_first.get(piece, ()))
         return (self._terms[place] for place in sorted(found))
 
@@ -125,7 +125,14 @@ def written_as_listed(
 
 def _exact(words: Sequence[RecognisedWord], index: _TermIndex) -> list[Occurrence]:
     pieces = _placed(words)
-    return [one for term in index.candidates(pieces) for one in _occurrences(words, pieces, term)]
+    places: dict[str, list[int]] = {}
+    for place, (piece, _) in enumerate(pieces):
+        places.setdefault(piece, []).append(place)
+    return [
+        one
+        for term in index.candidates(places)
+        for one in _occurrences(words, pieces, places, term)
+    ]
 
 
 def _inflected(
@@ -182,15 +189,19 @@ def _index_with_parts(terms: tuple[str, ...]) -> _TermIndex:
 
 
 def _occurrences(
-    words: Sequence[RecognisedWord], pieces: Sequence[tuple[str, int]], term: str
+    words: Sequence[RecognisedWord],
+    pieces: Sequence[tuple[str, int]],
+    places: Mapping[str, Sequence[int]],
+    term: str,
 ) -> Iterator[Occurrence]:
+    """Where `term` occurs.  `places`: of each different piece, in `pieces`."""
     wanted = _pieces(term)
     if not wanted:
         return
     if _is_unspaced(term):
         yield from _inside(words, term)
         return
-    for at in range(len(pieces) - len(wanted) + 1):
+    for at in places.get(wanted[0], ()):
         if tuple(piece for piece, _ in pieces[at : at + len(wanted)]) != wanted:
             continue
         start, end = pieces[at][1], pieces[at + len(wanted) - 1][1] + 1
