@@ -294,6 +294,6 @@ def without_early_end(log_probs: LogProbs, limits: SearchLimits) -> LogProbs:
 
 def log_softmax(logits: npt.NDArray[np.float32]) -> LogProbs:
     """Log-probabilities of each row of logits."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    normal: LogProbs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    normal: LogProbs = logits - logits.max(axis=-1, keepdims=True)
+    normal -= np.log(np.exp(normal).sum(axis=-1, keepdims=True))
     return normal

@@ -28,6 +28,7 @@ from ..common import hallucination
 from ..common.beam_search import Found
 from ..common.calibration import Calibration, features
 from ..common.download import Progress
+from ..common.huge_pages import use_huge_pages
 from ..common.pauses import outside_pauses
 from . import weights
 from .alignment import token_boundaries
@@ -70,6 +71,7 @@ def load(
     folder = weights.ready(cache, progress, vendor_url)
     engine = Moonshine(open_sessions(folder), read_vocabulary(folder / weights.TOKENIZER), width)
     engine.transcribe([Utterance(np.zeros(ENGINE_RATE, dtype=np.float32))])
+    use_huge_pages()
     return engine
 
 
