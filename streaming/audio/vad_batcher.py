@@ -129,7 +129,6 @@ class VadBatcher:
 
         self._plan = plan or RunPlan(spreads=self._runs_lines and compiled.step() is not None)
         self._run_at: asyncio.TimerHandle | None = None
-        self._is_measuring = False
         self._next_piece: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
@@ -178,7 +177,6 @@ class VadBatcher:
     def _run(self) -> None:
         self._plan.advance()
         self._run_at = None
-        self._is_measuring = self._plan.run >= self._measure_at
         self._go_on()
         self._schedule()
 
@@ -187,15 +185,21 @@ class VadBatcher:
             self._next_piece = asyncio.get_running_loop().call_soon(self._do_piece)
 
     def _do_piece(self) -> None:
-        """Process some of the channels that are due; if none is, measure the line quality of some."""
+        """
+        Process some of the channels that are due; if none is, measure the line quality of some.
+
+        Both if channels have been due for so long that blocks would pile up.
+        """
         self._next_piece = None
         channels, are_all = self._due()
         if channels:
             self._process(channels)
-        elif self._is_measuring:
+        if (
+            self._unmeasured
+            and self._plan.run >= self._measure_at + bool(channels) * _MEASURE_AFTER
+        ):
             self.measure(list(islice(self._unmeasured, _MEASURED_AT_ONCE)))
-        self._is_measuring = self._is_measuring and bool(self._unmeasured)
-        if self._is_measuring or not are_all:
+        if not are_all or (self._unmeasured and self._plan.run >= self._measure_at):
             self._go_on()
 
     def _process(self, channels: Sequence[Batched]) -> None:
