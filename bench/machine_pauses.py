@@ -1,10 +1,9 @@
 """
 Prints how often this machine takes its core away from a program without telling it.
 
-`python bench/machine_pauses.py --seconds 12`: pieces of equal work, by the
-CPU time that the kernel counts for each.
-On a virtual machine whose host is busy, single pieces take many times as long although no other program runs.  So
-long turns of an event loop need not be the fault of the program: compare them with these.
+`python bench/machine_pauses.py --seconds 12`: pieces of equal work, by the CPU time that the kernel
+counts for each.  On a virtual machine whose host is busy, single pieces take many times as long although no other
+program runs.  So long turns of an event loop need not be the fault of the program: compare them with these.
 """
 
 import argparse

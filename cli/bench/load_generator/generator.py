@@ -159,7 +159,7 @@ class Generator:
             self._serve(due)
             self.report.lateness.append(1_000 * (time.monotonic() - due))
             self.report.frames += bridge.tick(due)
-        self._serve(begins + FRAME_SECONDS - (apart if self._bridges else 0.0))
+        self._serve(begins + FRAME_SECONDS - apart)
 
     def _serve(self, until: float) -> None:
         """Serve the sockets until that time, and send the probes that are due before it."""

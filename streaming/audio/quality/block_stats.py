@@ -60,36 +60,15 @@ def measure_all(starts: Sequence[int], blocks: Sequence[Pcm], rate: int = CALL_R
 
 
 def _from_step(start: int, measured: compiled.MeasuredBlock) -> Block:
-    (
-        idle,
-        loudest,
-        softest,
-        offset,
-        clipped,
-        law,
-        order,
-        linear,
-        packed,
-        stereo,
-        balance,
-        treble,
-        flat,
-    ) = measured
+    order, linear, balance = measured[6], measured[7], measured[10]
     return Block(
         start,
-        idle,
-        loudest,
-        softest,
-        offset,
-        clipped,
-        law,
+        *measured[:6],
         order and Contrast(*order),
         linear and Contrast(*linear),
-        packed,
-        stereo,
+        *measured[8:10],
         balance and Balance(*balance),
-        treble,
-        flat,
+        *measured[11:],
     )
 
 
