@@ -55,6 +55,8 @@ def labelled(
     heard = _heard(final, windows)
     known = VoiceHistory.decode(state)
     history = assign(known, heard.segment, heard.centres, heard.vectors, most, detail)
+    if not history.of(heard.segment):  # it came late, and was put together with what is long past
+        return LabelledFinal(_unknown(final), history.encode())
     history = _greeted(final, history)
     return LabelledFinal(_spoken(final, history, roles_of(history, rule)), history.encode())
 

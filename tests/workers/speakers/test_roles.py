@@ -5,8 +5,15 @@ from support.voices import ANNA, BERT, CARA, final_of, windows_of
 
 from protocol.calls.call import BY_GREETING, NO_ROLES, Role, RoleRule
 from protocol.events import Final
-from workers.speakers.labelling import labelled, labelled_recording, relabelled, with_new_roles
+from workers.speakers.labelling import (
+    UNKNOWN_FLAG,
+    labelled,
+    labelled_recording,
+    relabelled,
+    with_new_roles,
+)
 from workers.speakers.voice_encoder import Floats
+from workers.speakers.voice_history import Detail
 
 INBOUND = RoleRule((Role.AGENT, Role.CUSTOMER))
 OUTBOUND = RoleRule((Role.CUSTOMER, Role.AGENT))
@@ -97,3 +104,16 @@ def test_a_recording_has_roles_from_its_first_word_on() -> None:
     )
 
     assert roles(found) == [Role.CUSTOMER, Role.AGENT]
+
+
+def test_a_final_that_comes_after_speech_behind_it_was_put_together_has_no_speakers() -> None:
+    """The worker of the first segment was killed: the segment is transcribed again, behind later ones."""
+    state, brief = b"", Detail(longest=4, most=2)
+    for number, voice in ((1, BERT), (2, ANNA), (3, BERT), (4, ANNA), (0, ANNA)):
+        heard = final_of(number, HELLO if number else GREETING, seconds=4)
+        found = labelled(heard, windows_of(*[voice] * 4), state, 2, brief, BY_GREETING)
+        state = found.state
+
+    assert found.final.text == GREETING
+    assert {(word.speaker, word.role) for word in found.final.words} == {(None, None)}
+    assert found.final.flags == (UNKNOWN_FLAG,)
