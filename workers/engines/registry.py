@@ -16,6 +16,7 @@ from .granite.declaration import GRANITE
 from .mlx.declaration import MLX
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
+from .nemotron.declaration import NEMOTRON
 from .settings import EngineSettings
 from .vllm.declaration import VLLM
 from .whisper.declaration import WHISPER
@@ -29,6 +30,7 @@ ENGINES: Mapping[str, Declaration] = {
     "granite": GRANITE,
     "mlx": MLX,
     "moonshine": MOONSHINE,
+    "nemotron": NEMOTRON,
     "vllm": VLLM,
     "whisper": WHISPER,
 }
