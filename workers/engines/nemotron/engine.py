@@ -46,10 +46,16 @@ class Nemotron:
         prompts: Mapping[str, int],
         name: str,
         most_open: int,
+        *,
+        provisional: bool = True,
     ) -> None:
-        """`prompts`: number of each language, by ISO 639 code; `most_open`: utterances kept at most."""
+        """
+        `prompts`: number of each language, by ISO 639 code; `most_open`: utterances kept at most.
+
+        `provisional`: whether partials show what follows the last whole chunk.
+        """
         self._encoder, self._transducer, self._tokenizer = encoder, transducer, tokenizer
-        self._prompts = prompts
+        self._prompts, self._shows_all = prompts, provisional
         self._open = OpenUtterances(most_open)
         chunks = max(1, round(_SECONDS_A_STEP * ENGINE_RATE / (encoder.chunk * encoder.hop)))
         self._most_frames = chunks * encoder.chunk
@@ -105,6 +111,8 @@ class Nemotron:
             self._keep(utterance, progress)
             raise
         self._keep(utterance, progress)
+        if not (final or self._shows_all):
+            return list(progress.emissions)
         end = self._encoder.all_frames(len(samples)) if final else complete
         return [*progress.emissions, *self._provisional(progress, samples, end)]
 

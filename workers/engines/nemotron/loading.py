@@ -18,9 +18,10 @@ from ..common.checkpoint.pretrained import pretrained
 from ..common.memory import is_out_of_memory
 from .audio_features import AudioFeatures
 from .engine import Nemotron
+from .faster_encoder import halve_matrices, keep_positions
 from .languages import named, prompts_by_language
 from .models import FAMILY
-from .settings import NemotronSettings
+from .settings import NemotronSettings, Precision
 from .streaming_encoder import StreamingEncoder
 from .transducer import Transducer
 
@@ -72,9 +73,20 @@ def _assembled(
         raise CheckpointError(
             f"{folder}: {type(exc).__name__} while loading: its files are damaged or do not fit together"
         ) from exc
+    keep_positions(model.encoder)
+    if chosen.precision is Precision.BF16:
+        halve_matrices(model.encoder)
     encoder = StreamingEncoder(model, AudioFeatures(extractor), chosen.chunk_ms.lookahead)
     name = f"{Path(chosen.model).name}/{int(chosen.chunk_ms)}ms"
-    return Nemotron(encoder, Transducer(model), tokenizer, prompts, name, chosen.open_utterances)
+    return Nemotron(
+        encoder,
+        Transducer(model),
+        tokenizer,
+        prompts,
+        name,
+        chosen.open_utterances,
+        provisional=chosen.provisional,
+    )
 
 
 def _processor(checkpoint: ModelCheckpoint) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Settings of the Nemotron engine."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 from pydantic import Field
@@ -22,6 +22,15 @@ class ChunkLength(IntEnum):
     def lookahead(self) -> int:
         """The frames of 80 ms that the first frame of a chunk looks ahead."""
         return int(self) // 80 - 1
+
+
+class Precision(StrEnum):
+    """The matrices of the encoder."""
+
+    FULL = "full"
+    """float32."""
+
+    BF16 = "bf16"
 
 
 class NemotronSettings(EngineSettings):
@@ -47,6 +56,16 @@ class NemotronSettings(EngineSettings):
         description="audio that the encoder takes at a time; a model has a list of those it was trained with."
         " 560 is near the interval of partials, so that most of them encode one chunk; shorter chunks hear less of"
         " what follows a word and cost more passes",
+    )
+    provisional: bool = Field(
+        default=True,
+        description="partials show what follows the last whole chunk, decoded provisionally; without it they show"
+        " it when the chunk is complete, for about half of the CPU time",
+    )
+    precision: Precision = Field(
+        default=Precision.FULL,
+        description="matrices of the encoder: `full` (float32), or `bf16` (half of the memory; faster on processors"
+        " with AMX or AVX-512 BF16, slower on others; may change transcripts)",
     )
     locales: str = Field(
         default="",

@@ -10,9 +10,6 @@ from typing import Any
 
 import torch
 
-_FRAMES_AT_ONCE = 8
-"""Frames that are scored together: reading the matrix of 13,088 tokens takes as long for these as for one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Emission:
@@ -49,27 +46,20 @@ class Transducer:
         """
         Decode `encoded`, `[frames, width]`, whose first frame is number `first` of the utterance.
 
-        At most `max_symbols_per_step` tokens of the model's config are written at one frame.  Some frames are
-        scored at once, because most are blank; after a token, those from its frame on are scored again.
+        At most `max_symbols_per_step` tokens of the model's config are written at one frame.  One frame is scored at
+        a time: for more of them the product with the matrix of 13,088 tokens takes longer, and a token makes it void.
         """
         emissions: list[Emission] = []
-        at, written = 0, 0
-        while at < len(encoded):
-            few = encoded[at : at + _FRAMES_AT_ONCE]
-            scores = self._joint(decoder_hidden_states=state.output, encoder_hidden_states=few)
-            tokens = scores.argmax(dim=-1)
-            speaking = (tokens != self._blank).nonzero()
-            if not len(speaking):
-                at, written = at + len(few), 0
-                continue
-            blanks = int(speaking[0])
-            at, written = at + blanks, 0 if blanks else written
-            token = int(tokens[blanks])
-            log_prob = float(scores[blanks].log_softmax(dim=-1)[token])
-            emissions.append(Emission(token, first + at, log_prob))
-            state, written = self._predicted(token, state), written + 1
-            if written == self._most:
-                at, written = at + 1, 0
+        for number, frame in enumerate(encoded, start=first):
+            for _ in range(self._most):
+                scores = self._joint(
+                    decoder_hidden_states=state.output, encoder_hidden_states=frame
+                )
+                token = int(scores.argmax())
+                if token == self._blank:
+                    break
+                emissions.append(Emission(token, number, float(scores.log_softmax(dim=-1)[token])))
+                state = self._predicted(token, state)
         return state, emissions
 
     @torch.inference_mode()

@@ -195,6 +195,20 @@ def test_what_is_kept_is_bounded_and_what_grew_longest_ago_goes_first(
     )
 
 
+def test_without_provisional_words_a_partial_shows_whole_chunks_and_a_final_all(
+    loaded: Callable[..., Nemotron], vendor: Any
+) -> None:
+    engine, whole = loaded("babbling", provisional=False), loaded("babbling")
+    samples = tiny_nemotron.babble(3.0, 6)
+    chunks = engine._encoder.heard(35)
+
+    partial = tokens(engine, samples, Effort.PARTIAL, key="one")
+
+    assert partial == tokens(whole, samples[:chunks], Effort.PARTIAL)
+    assert partial != tokens(whole, samples, Effort.PARTIAL)
+    assert tokens(engine, samples, key="one") == tokens(whole, samples)
+
+
 @pytest.mark.parametrize("change", ["other speech", "shorter", "other language"])
 def test_what_does_not_continue_is_not_used(engine: Nemotron, change: str) -> None:
     samples, language = tiny_nemotron.babble(4.0, 8), "en"

@@ -67,6 +67,14 @@ def test_each_word_is_where_it_was_said_and_sure(loaded: Callable[..., Nemotron]
         assert 0.5 < word.confidence <= 1.0
 
 
+def test_matrices_of_half_the_size_give_the_same_words(loaded: Callable[..., Nemotron]) -> None:
+    engine = loaded("taught", precision="bf16")
+
+    (heard,) = engine.transcribe([Utterance(tiny_nemotron.spoken("lea nag mis", 1))])
+
+    assert heard.text == "lea nag mis"
+
+
 def test_a_loop_is_cut(loaded: Callable[..., Nemotron]) -> None:
     heard = loaded("taught").transcribe([Utterance(tiny_nemotron.spoken("me " * 14, 1))])[0]
 
