@@ -56,9 +56,10 @@ PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_T
 # More processes than cores, because many tests wait for real time.
 PARALLEL := --numprocesses 4 --dist worksteal
 
-# Only the tests of Granite, and of the engine whose worker has Granite's encoder, need torch and transformers, which
-# take six seconds to import: one process runs them all.
-GRANITE := tests/workers/engines/granite tests/workers/engines/vllm/test_vllm_embeddings.py
+# Only the tests of Granite, of the engine whose worker has Granite's encoder and of Moonshine's streaming models need
+# torch and transformers, which take six seconds to import: one process runs them all.
+GRANITE := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
+	tests/workers/engines/vllm/test_vllm_embeddings.py
 
 test:  ## run the tests
 	$(MAKE) --jobs 2 test-granite test-others
