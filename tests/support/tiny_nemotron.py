@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="the extra `streaming-engines` is not installed")
-pytest.importorskip("transformers", reason="the extra `streaming-engines` is not installed")
+pytest.importorskip("torch", reason="the extra `nemotron` is not installed")
+pytest.importorskip("transformers", reason="the extra `nemotron` is not installed")
 
 import torch
 from support.tiny_granite import (

@@ -9,6 +9,7 @@ from protocol.clock import ENGINE_RATE
 
 from ..base import Effort, Utterance
 from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.drafts import continuation
 from .keyword_bias import BONUS, bias_of
 from .left_context import Continued
 from .second_view import CANDIDATES, View, in_both_views
@@ -102,10 +103,7 @@ class TokenSearch:
 
         A run of the decoder over a few more tokens takes hardly longer than over one.
         """
-        for place in range(len(draft) - 1, -1, -1):
-            if draft[place] == tokens[-1] and place + 1 < len(draft):
-                return draft[place + 1 : place + 1 + _GUESSED]
-        return self._vocabulary.stop
+        return continuation(tokens[-1], draft, _GUESSED) or self._vocabulary.stop
 
     def _check(self, search: Greedy, view: View, guess: Sequence[int]) -> None:
         """Let a greedy search choose its next token, and more as long as they are those of `guess`."""

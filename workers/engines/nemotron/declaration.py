@@ -8,7 +8,7 @@ from ..settings import EngineSettings
 from .models import FAMILY
 from .settings import NemotronSettings
 
-_EXTRA = "trunkline[streaming-engines]"
+_EXTRA = "trunkline[nemotron]"
 _MODULES = frozenset({"torch", "transformers"})
 
 

@@ -46,8 +46,8 @@ class Transducer:
         """
         Decode `encoded`, `[frames, width]`, whose first frame is number `first` of the utterance.
 
-        At most `max_symbols_per_step` tokens of the model's config are written at one frame.  One frame is scored at
-        a time: for more of them the product with the matrix of 13,088 tokens takes longer, and a token makes it void.
+        At most `max_symbols_per_step` tokens of the model's config are written at one frame.  One frame is scored
+        at a time: for more, the product with the matrix of 13,088 tokens takes longer, and a token makes it void.
         """
         emissions: list[Emission] = []
         for number, frame in enumerate(encoded, start=first):
