@@ -41,12 +41,18 @@ def load(settings: NemotronSettings | None = None) -> Nemotron:
     processor = _processor(checkpoint)
     _check_chunk(chosen, processor)
     torch.set_num_threads(chosen.threads)
-    engine = _assembled(checkpoint, processor, chosen)
-    hiss = 0.01 * np.random.default_rng(0).standard_normal(2 * ENGINE_RATE)
-    engine.transcribe(
-        [Utterance(hiss.astype(np.float32), language=min(engine.capabilities.languages))]
-    )
-    return engine
+    try:
+        return _warm(_assembled(checkpoint, processor, chosen))
+    except EngineError:
+        raise
+    except (
+        Exception
+    ) as exc:  # damaged files make transformers and tokenizers raise anything there is
+        if is_out_of_memory(exc):
+            raise
+        raise CheckpointError(
+            f"{checkpoint.folder}: {type(exc).__name__} while loading: its files are damaged or do not fit together"
+        ) from exc
 
 
 def _assembled(
@@ -56,37 +62,30 @@ def _assembled(
     prompts = prompts_by_language(processor.get("prompt_dictionary") or {}, named(chosen.locales))
     if not prompts:
         raise CheckpointError(f"{folder}: {_PROCESSOR} has no prompt for any language")
-    try:
-        model: Any = pretrained(Nemotron3_5AsrForRNNT, checkpoint, torch.float32)
-        extractor = NemotronAsrStreamingFeatureExtractor.from_pretrained(
-            folder, local_files_only=True
-        )
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        _check_sizes(folder, model, extractor, prompts)
-    except EngineError:
-        raise
-    except (
-        Exception
-    ) as exc:  # damaged files make transformers and tokenizers raise anything there is
-        if is_out_of_memory(exc):
-            raise
-        raise CheckpointError(
-            f"{folder}: {type(exc).__name__} while loading: its files are damaged or do not fit together"
-        ) from exc
+    model: Any = pretrained(Nemotron3_5AsrForRNNT, checkpoint, torch.float32)
+    extractor = NemotronAsrStreamingFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    _check_sizes(folder, model, extractor, prompts)
     keep_positions(model.encoder)
     if chosen.precision is Precision.BF16:
         halve_matrices(model.encoder)
-    encoder = StreamingEncoder(model, AudioFeatures(extractor), chosen.chunk_ms.lookahead)
-    name = f"{Path(chosen.model).name}/{int(chosen.chunk_ms)}ms"
     return Nemotron(
-        encoder,
+        StreamingEncoder(model, AudioFeatures(extractor), chosen.chunk_ms.lookahead),
         Transducer(model),
         tokenizer,
         prompts,
-        name,
+        f"{Path(chosen.model).name}/{int(chosen.chunk_ms)}ms",
         chosen.open_utterances,
         provisional=chosen.provisional,
     )
+
+
+def _warm(engine: Nemotron) -> Nemotron:
+    """The engine, after two seconds of hiss."""
+    hiss = 0.01 * np.random.default_rng(0).standard_normal(2 * ENGINE_RATE)
+    language = min(engine.capabilities.languages)
+    engine.transcribe([Utterance(hiss.astype(np.float32), language=language)])
+    return engine
 
 
 def _processor(checkpoint: ModelCheckpoint) -> dict[str, Any]:

@@ -7,6 +7,7 @@ is encoded from its beginning, with the same text.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 
@@ -47,19 +48,22 @@ class OpenUtterances:
     def __init__(self, most: int) -> None:
         self._most = most
         self._kept: OrderedDict[str, Progress] = OrderedDict()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def take(self, key: str, samples: Samples, prompt: int) -> Progress | None:
         """Remove and return the progress of an utterance; None if none is kept that `samples` continue."""
-        progress = self._kept.pop(key, None)
+        with self._lock:
+            progress = self._kept.pop(key, None)
         return progress if progress and progress.continues_with(samples, prompt) else None
 
     def keep(self, key: str, progress: Progress) -> None:
         """Keep the progress of an utterance that may grow.  Not with an empty key, nor before its first chunk."""
         if not key or not progress.encoder.frames:
             return
-        self._kept[key] = progress
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[key] = progress
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)

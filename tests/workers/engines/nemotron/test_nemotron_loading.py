@@ -51,6 +51,8 @@ def written(name: str, **change: object) -> Damage:
         (written("config.json", auto_map={"AutoModel": "x.Y"}), "could run code"),
         (written("config.json", encoder_config={"model_type": "bert"}), "encoder_config"),
         (written("config.json", decoder_hidden_size=64), "do not fit|while loading"),
+        (written("config.json", blank_token_id=99), "while loading"),
+        (written("processor_config.json", prompt_dictionary=["en"]), "while loading"),
         (written("processor_config.json", prompt_dictionary={"auto": 15}), "no prompt for any language"),
         (written("processor_config.json", prompt_dictionary={"en": 16}), "more prompts than the model"),
     ],

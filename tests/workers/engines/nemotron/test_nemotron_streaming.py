@@ -1,6 +1,7 @@
 """The state of growing utterances: every way to cut the audio gives the tokens of transformers' own `generate`."""
 
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,25 @@ def test_a_partial_that_is_left_between_two_steps_keeps_what_it_has_done(
 
     assert engine.open_count == 1
     assert tokens(engine, samples, key="one") == tokens(engine, samples)
+
+
+def test_threads_that_advance_other_utterances_change_nothing(
+    loaded: Callable[..., Nemotron],
+) -> None:
+    engine = loaded("babbling", open_utterances=1)
+    clips = [tiny_nemotron.babble(4.0, seed) for seed in range(3)]
+
+    def spoken(number: int) -> list[list[int]]:
+        samples, key = clips[number], str(number)
+        ends = (RATE, 2 * RATE, 3 * RATE)
+        partials = [tokens(engine, samples[:end], Effort.PARTIAL, key=key) for end in ends]
+        return [*partials, tokens(engine, samples, key=key)]
+
+    alone = [spoken(number) for number in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(spoken, range(3)))
+
+    assert together == alone
 
 
 def test_the_first_chunk_must_be_complete_before_anything_is_kept() -> None:
