@@ -17,7 +17,7 @@ BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(INSTALL) $(BIN)/python --forc
 	|| echo "trunkline-native cannot be built here: the pure audio path is used"
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install native clients demo up compiled test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up compiled test test-torch test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,23 +58,23 @@ PARALLEL := --numprocesses 5 --dist worksteal
 
 # Only the tests of engines that run in torch, of the engine whose worker has Granite's encoder, and of files that torch
 # writes need torch and transformers, which take six seconds to import: one process runs them all.
-GRANITE := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
+TORCH := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
 	tests/workers/engines/nemotron tests/workers/engines/vllm/test_vllm_embeddings.py \
 	tests/workers/speakers/test_tensor_file.py
 
 test:  ## run the tests
-	$(MAKE) --jobs 2 test-granite test-others
+	$(MAKE) --jobs 2 test-torch test-others
 
 # One thread: beside other processes, threads of OpenMP wait for each other on the CPU, which costs more than they save.
-test-granite: install clients $(WHISPER)/model.bin
-	OMP_NUM_THREADS=1 $(PYTEST) $(GRANITE)
+test-torch: install clients $(WHISPER)/model.bin
+	OMP_NUM_THREADS=1 $(PYTEST) $(TORCH)
 
 test-others: install clients $(WHISPER)/model.bin
-	$(PYTEST) $(PARALLEL) $(GRANITE:%=--ignore=%)
+	$(PYTEST) $(PARALLEL) $(TORCH:%=--ignore=%)
 
 # Several processes that import new tests at the same time would each compile them.
 compiled: install
-	@$(PYTEST) --collect-only -qq $(GRANITE:%=--ignore=%) >/dev/null || true
+	@$(PYTEST) --collect-only -qq $(TORCH:%=--ignore=%) >/dev/null || true
 
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered
@@ -121,7 +121,7 @@ screenshots: chromium  ## make the pictures of the web pages in docs/pictures an
 # What is fetched is fetched together, while mypy and the compiler of the tests take the processor.
 check:  ## what CI runs
 	$(MAKE) --jobs 8 lint types contracts asterisk chromium clients $(WHISPER)/model.bin compiled
-	$(MAKE) --jobs 2 test-granite test-others
+	$(MAKE) --jobs 2 test-torch test-others
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .

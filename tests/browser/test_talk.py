@@ -87,6 +87,7 @@ async def test_with_keys_an_administrator_talks_with_a_key_that_is_made_for_the_
         sent.watch(page)
         guarded.stack.engine.phrase = "this is the microphone"
         await guarded.log_in(page, "/talk", guarded.admin)
+        await page.get_by_role("button", name="Start the call").wait_for()
         await expect(page.get_by_label("Key with the scope ingest")).to_be_hidden()
         assert await harms(page) == []
         await page.get_by_role("button", name="Start the call").click()

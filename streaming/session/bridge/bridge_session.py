@@ -39,6 +39,8 @@ TRY_AGAIN = 1013
 RESTARTING = 1012
 """Close code "Service Restart" (IANA registry of RFC 6455): the bridge should connect again."""
 
+_LATE = "the last texts are late: they are stored when they arrive"
+
 _CLOSING_SECONDS = 1.0
 """Seconds that a refused bridge has to answer the close frame.  A bridge that keeps streaming does not read it."""
 
@@ -79,6 +81,7 @@ class Session:
         self._opening = CallOpening(dialect, tolerance, first_message)
         self._encoded: list[EncodedAudioReceived] = []
         self._rate = CALL_RATE
+        self._reason = ""
         self.live_call: CallHandle | None = None
 
     async def run(self) -> None:
@@ -88,7 +91,7 @@ class Session:
                 sending = tasks.create_task(self._sender.run())
                 await self._serve_call()
                 sending.cancel()
-            await self._sender.close(1000, "")
+            await self._sender.close(1000, self._reason)
         except* DialectError as group:
             await self._refuse(_first(group))
         except* OverloadedError as group:
@@ -138,6 +141,7 @@ class Session:
                     await asyncio.shield(following)
             except TimeoutError:
                 logger.warning("call_not_settled", unsettled=live_call.unsettled)
+                self._reason = _LATE
             receiving.result()  # raises the bridge's error, now that its audio is processed
         else:
             following.result()
