@@ -12,6 +12,7 @@ from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimi
 from .keyword_bias import BONUS, bias_of
 from .left_context import Continued
 from .second_view import CANDIDATES, View, in_both_views
+from .token_guess import continuation
 from .tokens import END, START, Vocabulary
 
 _BIASES_KEPT = 64
@@ -24,10 +25,6 @@ s; six digits a second, each with its comma, make twelve.
 
 _TOKENS_A_STEP = 8
 """Tokens between which the engine does not turn to another utterance: about 30 ms."""
-
-
-_GUESSED = 8
-"""Most tokens that are guessed from the partial before."""
 
 
 class TokenSearch:
@@ -92,20 +89,10 @@ class TokenSearch:
     def _advance(self, search: Greedy | Beam, view: View, draft: Sequence[int]) -> None:
         """Let `search` choose its next tokens after one run of the decoder."""
         if isinstance(search, Greedy):
-            self._check(search, view, self._guess(search.found().tokens, draft))
+            guess = continuation(search.found().tokens, draft, self._vocabulary.stop)
+            self._check(search, view, guess)
         else:
             search.observe(view.follow(search.tokens, search.parents))
-
-    def _guess(self, tokens: Sequence[int], draft: Sequence[int]) -> Sequence[int]:
-        """
-        Tokens that may follow `tokens` in a partial: those behind the latest of them in the one before, or a stop.
-
-        A run of the decoder over a few more tokens takes hardly longer than over one.
-        """
-        for place in range(len(draft) - 1, -1, -1):
-            if draft[place] == tokens[-1] and place + 1 < len(draft):
-                return draft[place + 1 : place + 1 + _GUESSED]
-        return self._vocabulary.stop
 
     def _check(self, search: Greedy, view: View, guess: Sequence[int]) -> None:
         """Let a greedy search choose its next token, and more as long as they are those of `guess`."""
