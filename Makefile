@@ -54,11 +54,12 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
 	TRUNKLINE_TEST_CHROMIUM=$(wildcard $(CHROMIUM)/version) $(BIN)/python -m pytest
 # More processes than cores, because many tests wait for real time.
-PARALLEL := --numprocesses 4 --dist worksteal
+PARALLEL := --numprocesses 5 --dist worksteal
 
-# Only the tests of Granite, and of the engine whose worker has Granite's encoder, need torch and transformers, which
-# take six seconds to import: one process runs them all.
-GRANITE := tests/workers/engines/granite tests/workers/engines/vllm/test_vllm_embeddings.py
+# Only the tests of engines that run in torch, of the engine whose worker has Granite's encoder, and of files that torch
+# writes need torch and transformers, which take six seconds to import: one process runs them all.
+GRANITE := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
+	tests/workers/engines/vllm/test_vllm_embeddings.py tests/workers/speakers/test_tensor_file.py
 
 test:  ## run the tests
 	$(MAKE) --jobs 2 test-granite test-others
@@ -116,11 +117,10 @@ browser-test: chromium  ## test the web pages in Chromium
 screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
-# What is fetched is fetched together, while the tests are compiled. mypy, which takes one core for a minute, runs beside
-# the tests, which wait for real time now and then.
+# What is fetched is fetched together, while mypy and the compiler of the tests take the processor.
 check:  ## what CI runs
-	$(MAKE) --jobs 4 asterisk chromium clients $(WHISPER)/model.bin compiled
-	$(MAKE) --jobs 3 lint types contracts test-granite test-others
+	$(MAKE) --jobs 8 lint types contracts asterisk chromium clients $(WHISPER)/model.bin compiled
+	$(MAKE) --jobs 2 test-granite test-others
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .

@@ -76,7 +76,11 @@ def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
 
     names = list(SECTIONS[section].model_fields)
     if section == "worker":
-        names += [f"{engine}_{one}" for engine in registry.SETTINGS for one in fields_of(engine)]
+        names += [
+            f"{engine}_{one}"
+            for engine, settings in registry.SETTINGS.items()
+            for one in settings.model_fields
+        ]
     said = {name: getattr(options, name, None) for name in names}
     flags = [
         (f"--{name.replace('_', '-')}", str(value))
@@ -84,13 +88,6 @@ def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
         if value is not None
     ]
     return tuple(word for flag in flags for word in flag)
-
-
-def fields_of(engine: str) -> tuple[str, ...]:
-    """Return the names of the settings of an engine."""
-    from workers.engines import registry
-
-    return tuple(registry.settings_of(engine).model_fields)
 
 
 def engine_chosen(options: argparse.Namespace) -> "Choice":
@@ -110,9 +107,10 @@ def _engine_settings(configuration: Configuration, name: str) -> "EngineSettings
     settings = registry.settings_of(name)
     if not settings.model_fields:
         return settings()
+    section = registry.section_of(name)
     if registry.accepts(name):
-        configuration.carry_over(("worker", "model"), (name, "model"))
-    return configuration.section(name, settings)
+        configuration.carry_over(("worker", "model"), (section, "model"))
+    return configuration.section(section, settings)
 
 
 def engine_loaded(options: argparse.Namespace, name: str) -> "Engine":

@@ -16,6 +16,7 @@ from .granite.declaration import GRANITE
 from .mlx.declaration import MLX
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
+from .moonshine_streaming.declaration import MOONSHINE_STREAMING
 from .settings import EngineSettings
 from .vllm.declaration import VLLM
 from .whisper.declaration import WHISPER
@@ -29,15 +30,24 @@ ENGINES: Mapping[str, Declaration] = {
     "granite": GRANITE,
     "mlx": MLX,
     "moonshine": MOONSHINE,
+    "moonshine-streaming": MOONSHINE_STREAMING,
     "vllm": VLLM,
     "whisper": WHISPER,
 }
 """The setting `auto` chooses the first that can run; one that can always run comes last."""
 
+
+def section_of(name: str) -> str:
+    """The section of the configuration with the settings of the engine called `name`: an identifier."""
+    return name.replace("-", "_")
+
+
 SETTINGS: Mapping[str, type[EngineSettings]] = {
-    name: engine.settings for name, engine in ENGINES.items() if engine.settings.model_fields
+    section_of(name): engine.settings
+    for name, engine in ENGINES.items()
+    if engine.settings.model_fields
 }
-"""The settings of the engines that have any, by name: sections of the configuration."""
+"""The settings of the engines that have any, by section of the configuration."""
 
 
 def settings_of(name: str) -> type[EngineSettings]:

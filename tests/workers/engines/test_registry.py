@@ -10,7 +10,15 @@ import pytest
 from workers.engines.auto import Environment
 from workers.engines.base import EngineError
 from workers.engines.declaration import Check, CheckState, Declaration
-from workers.engines.registry import DEFAULT, ENGINES, automatic, load, loader
+from workers.engines.registry import (
+    DEFAULT,
+    ENGINES,
+    SETTINGS,
+    automatic,
+    load,
+    loader,
+    section_of,
+)
 from workers.engines.settings import EngineSettings
 
 MUMBLE = Declaration("mumble", lambda _: Check("Mumble", CheckState.OK, "present"))
@@ -74,6 +82,14 @@ def test_an_engine_accepts_a_model_if_it_has_a_setting_for_it(name: str) -> None
     declared = ENGINES[name]
 
     assert bool(declared.accepts) == ("model" in declared.settings.model_fields)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_settings_of_an_engine_have_a_section_that_the_environment_can_name(name: str) -> None:
+    section = section_of(name)
+
+    assert section.isidentifier()
+    assert SETTINGS.get(section, EngineSettings) is ENGINES[name].settings
 
 
 def test_one_engine_can_always_be_chosen() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..base import Capabilities, EngineBrokenError, EngineError
+from ..common.checkpoint.pretrained import pretrained
 from ..common.memory import is_out_of_memory
 from .acoustic.encoder import RaggedEncoder
 from .acoustic.frontend import AcousticFrontend
@@ -25,7 +26,7 @@ from .finals.finals import CONFIDENCE, WORD_TIMES
 from .interfaces import EngineOptions, OtherPartials
 from .kernels.fp8 import check_fp8
 from .model import LoadedModel, Prompts
-from .pins import revision_of
+from .pins import FAMILY
 from .settings import Drafts, GraniteSettings
 from .text.llm import LanguageModel
 from .text.precision import Precision
@@ -102,28 +103,12 @@ def weights(checkpoint: ModelCheckpoint, device: torch.device) -> Any:
 
     Raises CheckpointError when the weights are damaged or do not fit the config.
     """
-    from transformers import GraniteSpeechForConditionalGeneration, logging  # noqa: PLC0415 - seconds to import
+    from transformers import GraniteSpeechForConditionalGeneration  # noqa: PLC0415 - seconds to import
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # its table of damage has a line per tensor; ours is one line
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    try:
-        pair: Any = GraniteSpeechForConditionalGeneration.from_pretrained(
-            checkpoint.folder, dtype=dtype, use_safetensors=True,
-            local_files_only=True, trust_remote_code=False, output_loading_info=True,
-        )  # fmt: skip
-    except Exception as exc:  # damaged files make transformers raise anything there is
-        if is_out_of_memory(exc):
-            raise
-        raise CheckpointError(
-            f"{checkpoint.folder}: {type(exc).__name__} while loading the weights"
-        ) from exc
-    model, report = pair  # with `output_loading_info`; transformers declares the model alone
-    unused = [key for key in report["unexpected_keys"] if ".layers." in str(key)]
-    if lacking := report["missing_keys"] or report["mismatched_keys"] or unused:
-        raise CheckpointError(
-            f"{checkpoint.folder}: weights do not fit the config, {min(map(str, lacking))}"
-        )
+    model = pretrained(
+        GraniteSpeechForConditionalGeneration, checkpoint, dtype, lambda key: ".layers." in key
+    )
     return prepared(model, device)
 
 
@@ -202,7 +187,9 @@ def _capacity(parts: LoadedModel, settings: GraniteSettings, table: PromptTable)
 
 def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
     """The capabilities of an engine with these settings; `rows`: segments decoded at once."""
-    revision = None if is_local(settings.model) else revision_of(settings.model, settings.revision)
+    revision = (
+        None if is_local(settings.model) else FAMILY.revision_of(settings.model, settings.revision)
+    )
     pinned = f"@{revision[:12]}" if revision else ""
     precision = "" if settings.precision is Precision.FULL else f"+{settings.precision}"
     return Capabilities(

@@ -9,10 +9,10 @@ from protocol.clock import ENGINE_RATE
 
 from ..base import Effort, Utterance
 from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.drafts import continuation
 from .keyword_bias import BONUS, bias_of
 from .left_context import Continued
 from .second_view import CANDIDATES, View, in_both_views
-from .token_guess import continuation
 from .tokens import END, START, Vocabulary
 
 _BIASES_KEPT = 64
@@ -25,6 +25,9 @@ s; six digits a second, each with its comma, make twelve.
 
 _TOKENS_A_STEP = 8
 """Tokens between which the engine does not turn to another utterance: about 30 ms."""
+
+_GUESSED = 8
+"""Most tokens that are guessed at a time."""
 
 
 class TokenSearch:
@@ -89,8 +92,8 @@ class TokenSearch:
     def _advance(self, search: Greedy | Beam, view: View, draft: Sequence[int]) -> None:
         """Let `search` choose its next tokens after one run of the decoder."""
         if isinstance(search, Greedy):
-            guess = continuation(search.found().tokens, draft, self._vocabulary.stop)
-            self._check(search, view, guess)
+            guess = continuation(search.found().tokens, draft, _GUESSED)
+            self._check(search, view, guess or self._vocabulary.stop)
         else:
             search.observe(view.follow(search.tokens, search.parents))
 

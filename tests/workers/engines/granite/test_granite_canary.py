@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workers.engines.granite.checkpoint import CheckpointError, ModelCheckpoint, inspect
-from workers.engines.granite.pins import PINS, canary_by_index
+from workers.engines.granite.pins import FAMILY, canary_by_index
 from workers.engines.granite.settings import DEFAULT_MODEL
 
 tiny_granite = pytest.importorskip("support.tiny_granite")
@@ -25,7 +25,7 @@ from workers.engines.granite.canary import (  # noqa: E402
     check_answers,
 )
 
-PIN = PINS[DEFAULT_MODEL]
+PIN = FAMILY.pins[DEFAULT_MODEL]
 Document = dict[str, Any]
 
 

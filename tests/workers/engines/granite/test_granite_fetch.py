@@ -10,10 +10,11 @@ import pytest
 from support.hub import hub
 from support.shell import ROOT, clean
 
-from workers.engines.granite.pins import PINS, hashes_of, parsed, revision_of
+from workers.engines.common.checkpoint import parsed
+from workers.engines.granite.pins import FAMILY
 from workers.engines.granite.settings import DEFAULT_MODEL
 
-PIN = PINS[DEFAULT_MODEL]
+PIN = FAMILY.pins[DEFAULT_MODEL]
 
 
 def fetch(url: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -111,25 +112,25 @@ def test_other_files_than_the_pinned_ones_are_refused_by_name(tiny: Path, tmp_pa
 
     assert done.returncode == 2
     (line,) = [one for one in done.stderr.splitlines() if one.startswith("trunkline: ")]
-    assert any(name in line for name in hashes_of(DEFAULT_MODEL, None) or ())
+    assert any(name in line for name in FAMILY.hashes_of(DEFAULT_MODEL, None) or ())
 
 
 def test_the_hashes_hold_for_the_pinned_commit_only() -> None:
-    known = hashes_of(DEFAULT_MODEL, None)
+    known = FAMILY.hashes_of(DEFAULT_MODEL, None)
 
-    assert known == hashes_of(DEFAULT_MODEL, PIN.revision)
+    assert known == FAMILY.hashes_of(DEFAULT_MODEL, PIN.revision)
     assert known is not None
     assert {"config.json", "tokenizer.json", "multilingual_sample.wav"} <= known.keys()
     assert {"README.md", ".gitattributes"}.isdisjoint(known)
     assert all(len(digest) == 64 for digest in known.values())
-    assert hashes_of(DEFAULT_MODEL, "0" * 40) is None
-    assert hashes_of("somebody/else", None) is None
+    assert FAMILY.hashes_of(DEFAULT_MODEL, "0" * 40) is None
+    assert FAMILY.hashes_of("somebody/else", None) is None
 
 
 def test_a_revision_that_is_set_wins_and_other_models_have_none() -> None:
-    assert revision_of(DEFAULT_MODEL, None) == PIN.revision
-    assert revision_of(DEFAULT_MODEL, "0" * 40) == "0" * 40
-    assert revision_of("somebody/else", None) is None
+    assert FAMILY.revision_of(DEFAULT_MODEL, None) == PIN.revision
+    assert FAMILY.revision_of(DEFAULT_MODEL, "0" * 40) == "0" * 40
+    assert FAMILY.revision_of("somebody/else", None) is None
 
 
 def test_a_manifest_is_read_as_sha256sum_prints_it() -> None:

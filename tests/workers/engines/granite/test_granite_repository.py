@@ -15,7 +15,7 @@ import pytest
 from support.shell import PROMPT, ROOT, clean, script
 
 from cli.recording import read_recording
-from workers.engines.granite.pins import parsed
+from workers.engines.common.checkpoint import parsed
 
 tiny_granite = pytest.importorskip("support.tiny_granite")
 

@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from ...base import Hypothesis, RecognisedWord, Samples, Utterance
+from ...common.checkpoint.pretrained import pretrained
 from ..checkpoint import CheckpointError, fetched
 from .block_cache import agreed
 from .mel import HOP, Mel, padded
@@ -88,7 +89,6 @@ def load_turbo(
 ) -> TurboPartials:
     """Check and load the model for partials, like the large one.  Raises CheckpointError."""
     checkpoint = fetched(model, revision, cache, model_type=MODEL_TYPE)
-    folder = checkpoint.folder
     try:
         from transformers import GraniteSpeech5ForCTC  # noqa: PLC0415 - only newer versions have it
     except ImportError as exc:
@@ -98,15 +98,5 @@ def load_turbo(
     dtype = (
         torch.bfloat16 if device.type == "cuda" else torch.float32
     )  # batch norm stays in fp32 by itself
-    try:
-        pair: Any = GraniteSpeech5ForCTC.from_pretrained(
-            checkpoint.folder, dtype=dtype, use_safetensors=True, local_files_only=True,
-            trust_remote_code=False, output_loading_info=True,
-        )  # fmt: skip
-    except Exception as exc:  # damaged files make transformers raise anything there is
-        raise CheckpointError(f"{folder}: {type(exc).__name__} while loading the weights") from exc
-    loaded, report = pair  # with `output_loading_info`; transformers declares the model alone
-    if lacking := report["missing_keys"] or report["mismatched_keys"]:
-        raise CheckpointError(f"{folder}: weights do not fit the config, {min(map(str, lacking))}")
-    loaded.eval().requires_grad_(requires_grad=False)
+    loaded = pretrained(GraniteSpeech5ForCTC, checkpoint, dtype, lambda _: False)
     return TurboPartials(loaded.to(device), Tokenizer.from_file(str(checkpoint.tokenizer)))

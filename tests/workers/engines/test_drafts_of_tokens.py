@@ -1,8 +1,8 @@
+"""The tokens that are guessed for a partial, from the draft and from what is written."""
+
 import pytest
 
-from workers.engines.moonshine.token_guess import continuation
-
-STOP = (99,)
+from workers.engines.common.drafts import continuation
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,9 @@ STOP = (99,)
         ([7, 2], [1, 2, 3, 4], [3, 4]),
         ([1, 5, 2, 5], [1, 5, 3, 5, 4], [4]),
         ([1, 5], [1, 5, 3, 5, 4], [3, 5, 4]),
-        ([1, 2], [], STOP),
-        ([1, 2], [3, 1, 2], STOP),
+        ([1, 2], [], []),
+        ([1, 2], [3, 1, 2], []),
+        ([], [1, 2], []),
         ([1, 2, 3, 1, 2], [8, 9], [3, 1, 2]),
         ([1, 2, 3, 1, 2], [1, 2, 8], [8]),
     ],
@@ -22,17 +23,18 @@ STOP = (99,)
         "the draft goes on behind another beginning",
         "of equally long matches the last",
         "the longest match, though a shorter one is later",
-        "without a draft, a stop",
+        "no draft",
         "the draft ends here too",
+        "nothing is written",
         "a phrase is repeated",
         "the draft before a repetition",
     ],
 )
 def test_the_next_tokens_are_guessed_from_earlier_text(
-    written: list[int], draft: list[int], guessed: list[int] | tuple[int, ...]
+    written: list[int], draft: list[int], guessed: list[int]
 ) -> None:
-    assert [*continuation(written, draft, STOP)] == [*guessed]
+    assert [*continuation(written, draft, 8)] == guessed
 
 
-def test_a_guess_is_short() -> None:
-    assert [*continuation([0], range(100), STOP)] == [1, 2, 3, 4, 5, 6, 7, 8]
+def test_a_guess_has_a_limit() -> None:
+    assert [*continuation([0], range(100), 3)] == [1, 2, 3]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError
+from .model_family import ModelFamily
 
 MOST_LAYERS = 512
 LARGEST_SIZE = 1 << 20
@@ -16,12 +17,6 @@ _FORBIDDEN_KEYS = frozenset(
         "kernel_config", "base_model_name_or_path", "attn_implementation",
     }
 )  # fmt: skip
-_KINDS_OF_PARTS = {
-    "text_config": "granite",
-    "encoder_config": "granite_speech_encoder",
-    "projector_config": "blip_2_qformer",
-}
-"""Allowed types of the parts of a model: transformers would build any other type that it knows."""
 
 
 def refuse_keys(path: Path, document: object) -> None:
@@ -49,11 +44,11 @@ def refuse_keys(path: Path, document: object) -> None:
                 waiting.extend(items)
 
 
-def check_config(folder: Path, config: dict[str, Any], model_type: str) -> None:
-    """Check that the config describes the expected type of model, without adapters, within the size limits."""
-    if config.get("model_type") != model_type:
-        raise CheckpointError(f"{folder}: config.json is not of the kind {model_type}")
-    _check_parts(folder, config if model_type == "granite_speech" else {})
+def check_config(family: ModelFamily, folder: Path, config: dict[str, Any]) -> None:
+    """Check that the config describes a model of `family`, without adapters, within the size limits."""
+    if config.get("model_type") != family.model_type:
+        raise CheckpointError(f"{folder}: config.json is not of the kind {family.model_type}")
+    _check_parts(family, folder, config)
     if config.get("has_lora_adapter"):
         raise CheckpointError(f"{folder}: the model needs an adapter; only merged models are run")
     for key, value in _numbers(config):
@@ -66,9 +61,9 @@ def check_config(folder: Path, config: dict[str, Any], model_type: str) -> None:
             )
 
 
-def _check_parts(folder: Path, config: dict[str, Any]) -> None:
+def _check_parts(family: ModelFamily, folder: Path, config: dict[str, Any]) -> None:
     """Check that the parts of the model have the types that this engine runs."""
-    for part, kind in _KINDS_OF_PARTS.items():
+    for part, kind in family.parts.items():
         inner = config.get(part, {})
         if not isinstance(inner, dict):
             raise CheckpointError(f"{folder}: {part} in config.json is not an object")

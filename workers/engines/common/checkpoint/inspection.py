@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..pins import parsed
 from .errors import CheckpointError
 from .model_config import check_config, refuse_keys
+from .model_family import ModelFamily, parsed
 
 INDEX = "model.safetensors.index.json"
 
@@ -74,25 +74,25 @@ class ModelCheckpoint:
 
 
 def inspect(
-    folder: Path, *, root: Path | None = None, manifest: Path | None = None,
-    hashes: Mapping[str, str] | None = None, model_type: str = "granite_speech",
+    family: ModelFamily, folder: Path, *, root: Path | None = None, manifest: Path | None = None,
+    hashes: Mapping[str, str] | None = None,
 ) -> ModelCheckpoint:  # fmt: skip
     """
-    Check the files in `folder`; links must stay within `root`.
+    Check the files in `folder`, which must be a model of `family`; links must stay within `root`.
 
     `manifest`: a file with the output of `sha256sum *`, in which every file must be listed with its hash; `hashes`:
     the same by file name, used without a manifest.  Raises CheckpointError for anything unsafe, damaged or missing.
     """
     try:
         expected = _read_manifest(manifest) if manifest else hashes
-        return _inspect(folder, root, expected, model_type)
+        return _inspect(family, folder, root, expected)
     except (OSError, RecursionError, RuntimeError, UnicodeDecodeError) as exc:
         named = getattr(exc, "filename", None) or folder
         raise CheckpointError(f"{named} cannot be read ({type(exc).__name__})") from exc
 
 
 def _inspect(
-    folder: Path, root: Path | None, hashes: Mapping[str, str] | None, model_type: str
+    family: ModelFamily, folder: Path, root: Path | None, hashes: Mapping[str, str] | None
 ) -> ModelCheckpoint:
     files = dict(_files(folder, (root or folder).resolve()))
     for name in _NEEDED:
@@ -113,7 +113,7 @@ def _inspect(
     if hashes is not None:
         _check_hashes(files, hashes)
     config = documents["config.json"]
-    check_config(folder, config, model_type)
+    check_config(family, folder, config)
     return ModelCheckpoint(folder, config, frozenset(files))
 
 

@@ -5,36 +5,39 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from ..pins import FETCHED, NOT_FETCHED, hashes_of, revision_of
 from .errors import CheckpointError
 from .inspection import ModelCheckpoint, inspect
+from .model_family import ModelFamily
 
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def fetched(
-    model: str, revision: str | None, cache: Path | None = None, manifest: Path | None = None,
-    *, model_type: str = "granite_speech",
+    family: ModelFamily, model: str, revision: str | None, cache: Path | None = None,
+    manifest: Path | None = None,
 ) -> ModelCheckpoint:  # fmt: skip
     """
     Return the checked checkpoint of `model`: a folder, or a hub id that is downloaded if it is not in the cache.
+
+    `manifest`: see `inspect`.
 
     Files that are complete are not downloaded again.  Within a run, a file continues where its connection broke
     off; the hub's client does not keep a part of a file for a later run.  The files of a hub id whose hashes are
     known are compared with them.  Raises CheckpointError.
     """
-    hashes = None if is_local(model) or manifest else hashes_of(model, revision)
-    folder, root = locate(model, revision, cache, hashes or ())
+    hashes = None if is_local(model) or manifest else family.hashes_of(model, revision)
+    folder, root = locate(family, model, revision, cache, hashes or ())
     if is_local(model):
-        return inspect(folder, root=root, manifest=manifest, model_type=model_type)
-    checkpoint = inspect(folder, root=root, manifest=manifest, hashes=hashes, model_type=model_type)
-    return replace(checkpoint, source=f"{model}@{revision_of(model, revision)}")
+        return inspect(family, folder, root=root, manifest=manifest)
+    checkpoint = inspect(family, folder, root=root, manifest=manifest, hashes=hashes)
+    return replace(checkpoint, source=f"{model}@{family.revision_of(model, revision)}")
 
 
 def locate(
-    model: str, revision: str | None, cache: Path | None = None, names: Collection[str] = ()
-) -> tuple[Path, Path]:
+    family: ModelFamily, model: str, revision: str | None, cache: Path | None = None,
+    names: Collection[str] = (),
+) -> tuple[Path, Path]:  # fmt: skip
     """
     Return the folder of `model`, and the folder inside which its links must stay.
 
@@ -45,22 +48,22 @@ def locate(
     """
     if local := _local(model):
         return local.resolve(), local.resolve()
-    if reason := obstacle(model, revision):
+    if reason := obstacle(family, model, revision):
         raise CheckpointError(reason)
-    pinned = revision_of(model, revision)
+    pinned = family.revision_of(model, revision)
     assert pinned is not None
-    folder = _fetch(model, pinned, cache, names)
+    folder = _fetch(family, model, pinned, cache, names)
     return (
         folder,
         folder.parent.parent,
     )  # the hub's cache keeps the files in `blobs` beside `snapshots`
 
 
-def obstacle(model: str, revision: str | None) -> str | None:
+def obstacle(family: ModelFamily, model: str, revision: str | None) -> str | None:
     """The reason why `model` cannot be loaded, or None if it may be tried.  Uses no network."""
     if is_local(model):
         return None
-    revision = revision_of(model, revision)
+    revision = family.revision_of(model, revision)
     if not _HUB_ID.fullmatch(model):
         return f"{model!r} is neither a folder nor a hub id such as owner/name"
     if revision is not None and _REVISION.fullmatch(revision):
@@ -85,14 +88,16 @@ def _local(model: str) -> Path | None:
         return None
 
 
-def _fetch(model: str, revision: str, cache: Path | None, names: Collection[str]) -> Path:
+def _fetch(
+    family: ModelFamily, model: str, revision: str, cache: Path | None, names: Collection[str]
+) -> Path:
     """Download the files `names`; if it is empty, all that an engine may read.  Returns their folder."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - comes with the optional extra
 
     try:
         fetched = snapshot_download(
             model, revision=revision, cache_dir=cache,
-            allow_patterns=list(names or FETCHED), ignore_patterns=list(NOT_FETCHED),
+            allow_patterns=list(names or family.fetched), ignore_patterns=list(family.not_fetched),
         )  # fmt: skip
     except Exception as exc:
         raise CheckpointError(

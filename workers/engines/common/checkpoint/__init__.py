@@ -9,13 +9,18 @@ run code or download more files is refused, with one line of text.
 from .errors import CheckpointError
 from .inspection import ModelCheckpoint, inspect
 from .location import fetched, is_local, locate, obstacle
+from .model_family import JSON_AND_WEIGHTS, ModelFamily, Pin, parsed
 
 __all__ = [
+    "JSON_AND_WEIGHTS",
     "CheckpointError",
     "ModelCheckpoint",
+    "ModelFamily",
+    "Pin",
     "fetched",
     "inspect",
     "is_local",
     "locate",
     "obstacle",
+    "parsed",
 ]
