@@ -59,7 +59,8 @@ PARALLEL := --numprocesses 5 --dist worksteal
 # Only the tests of engines that run in torch, of the engine whose worker has Granite's encoder, and of files that torch
 # writes need torch and transformers, which take six seconds to import: one process runs them all.
 GRANITE := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
-	tests/workers/engines/vllm/test_vllm_embeddings.py tests/workers/speakers/test_tensor_file.py
+	tests/workers/engines/nemotron tests/workers/engines/vllm/test_vllm_embeddings.py \
+	tests/workers/speakers/test_tensor_file.py
 
 test:  ## run the tests
 	$(MAKE) --jobs 2 test-granite test-others

@@ -52,6 +52,13 @@ def test_the_settings_of_granite_come_from_the_environment_and_flags(
             "TRUNKLINE_GRANITE_MAX_BATCH=many trunkline transcribe $WAV --engine granite",
             "TRUNKLINE_GRANITE_MAX_BATCH: Input should be a valid integer",
         ),
+        # an engine with a hyphen in its name: flag, `--model` and variable reach its section
+        ("trunkline fetch moonshine-streaming --moonshine-streaming-model /nope", "'/nope' is neither a folder"),
+        ("trunkline fetch moonshine-streaming --model /nope", "'/nope' is neither a folder"),
+        (
+            "TRUNKLINE_MOONSHINE_STREAMING_MODEL=/nope trunkline fetch moonshine-streaming",
+            "'/nope' is neither a folder",
+        ),
         ("TRUNKLINE_GATEWAY_MIXED_ROLES=sideways trunkline gateway", "must be greeting, inbound, outbound, none"),
     ],
 )  # fmt: skip

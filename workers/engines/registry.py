@@ -17,6 +17,7 @@ from .mlx.declaration import MLX
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
 from .moonshine_streaming.declaration import MOONSHINE_STREAMING
+from .nemotron.declaration import NEMOTRON
 from .settings import EngineSettings
 from .vllm.declaration import VLLM
 from .whisper.declaration import WHISPER
@@ -31,6 +32,7 @@ ENGINES: Mapping[str, Declaration] = {
     "mlx": MLX,
     "moonshine": MOONSHINE,
     "moonshine-streaming": MOONSHINE_STREAMING,
+    "nemotron": NEMOTRON,
     "vllm": VLLM,
     "whisper": WHISPER,
 }

@@ -8,8 +8,9 @@ import numpy as np
 
 from protocol.clock import ENGINE_RATE
 
-from ..base import EngineError, Utterance
+from ..base import EngineBrokenError, EngineError, Utterance
 from ..common.checkpoint import CheckpointError, ModelCheckpoint, fetched
+from ..common.memory import is_out_of_memory
 from .models import FAMILY
 from .settings import MoonshineStreamingSettings
 
@@ -46,7 +47,16 @@ def load(settings: MoonshineStreamingSettings | None = None) -> "MoonshineStream
         raise EngineError(_NO_EXTRA) from exc
     engine = assembled(checkpoint, chosen)
     noise = np.random.default_rng(0).normal(0.0, 0.01, ENGINE_RATE).astype(np.float32)
-    engine.transcribe([Utterance(noise, language=chosen.language)])
+    try:
+        engine.transcribe([Utterance(noise, language=chosen.language)])
+    except (EngineError, EngineBrokenError, MemoryError):
+        raise
+    except Exception as exc:
+        if is_out_of_memory(exc):
+            raise
+        raise CheckpointError(
+            f"{checkpoint.folder}: {type(exc).__name__} with a second of noise: its files do not fit together"
+        ) from exc
     return engine
 
 

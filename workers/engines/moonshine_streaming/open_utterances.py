@@ -9,6 +9,7 @@ depends on what is kept but time.
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import numpy as np
 import torch
@@ -69,6 +70,7 @@ class OpenUtterances:
         self._encoder, self._decoder = encoder, decoder
         self._most, self._most_bytes = most, most_bytes
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = Lock()
 
     def grown(self, key: str, samples: Samples) -> Generator[None, None, Heard]:
         """
@@ -76,7 +78,7 @@ class OpenUtterances:
 
         Yields after each block but the last.
         """
-        kept = self._kept.pop(key, None)
+        kept = self._taken(key)
         known = kept if kept is not None and kept.begins(samples) else self._nothing()
         if kept is not None:
             known = replace(known, tokens=kept.tokens)
@@ -92,17 +94,23 @@ class OpenUtterances:
 
     def draft(self, key: str) -> Sequence[int]:
         """The tokens of the last text of an open utterance; empty if none is kept."""
-        kept = self._kept.get(key)
+        with self._lock:
+            kept = self._kept.get(key)
         return kept.tokens if kept is not None else ()
 
     def note(self, key: str, tokens: Sequence[int]) -> None:
         """Keep the tokens of the last text of an utterance, if the utterance is kept."""
-        if (kept := self._kept.get(key)) is not None:
-            self._kept[key] = replace(kept, tokens=tuple(tokens))
+        with self._lock:
+            if (kept := self._kept.get(key)) is not None:
+                self._kept[key] = replace(kept, tokens=tuple(tokens))
 
     def forget(self, key: str) -> None:
         """The utterance grows no more."""
-        self._kept.pop(key, None)
+        self._taken(key)
+
+    def _taken(self, key: str) -> _Kept | None:
+        with self._lock:
+            return self._kept.pop(key, None)
 
     def _nothing(self) -> _Kept:
         return _Kept(np.zeros(0, dtype=np.float32), self._encoder.start(), self._decoder.silence())
@@ -126,9 +134,10 @@ class OpenUtterances:
         return heard, after
 
     def _keep(self, key: str, kept: _Kept) -> None:
-        self._kept[key] = kept
-        while self._is_full():
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[key] = kept
+            while self._is_full():
+                self._kept.popitem(last=False)
 
     def _is_full(self) -> bool:
         held = list(self._kept.values())

@@ -1,5 +1,6 @@
 """The engine on made models: partials of a growing utterance, and finals that depend on nothing that is kept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,26 @@ def test_long_audio_is_encoded_in_steps_between_which_finals_overtake(
 
     assert found == expected
     assert count > len(long) / 80_000
+
+
+def test_threads_that_advance_utterances_side_by_side_do_not_disturb_each_other(
+    engine: MoonshineStreaming,
+) -> None:
+    clips = [made_moonshine.speech(2.0, 40 + number) for number in range(6)]
+
+    def grown(number: int) -> list[Hypothesis]:
+        ends = range(HALF, len(clips[number]) + 1, HALF)
+        return [heard(engine, partial(clips[number][:end], f"c:{number}-1")) for end in ends]
+
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(grown, range(len(clips))))
+
+    alone = [grown(number) for number in range(len(clips))]
+    assert all(
+        same(*pair)
+        for both in zip(together, alone, strict=True)
+        for pair in zip(*both, strict=True)
+    )
 
 
 def test_words_have_probabilities_and_no_times(engine: MoonshineStreaming) -> None:

@@ -52,6 +52,18 @@ def other_tokenizer(folder: Path) -> None:
     raw.save(str(folder / "tokenizer.json"))
 
 
+def positions(folder: Path, count: int) -> None:
+    """Leave only positions for `count` vectors of the encoder."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    name = "model.decoder.pos_emb.weight"
+    tensors[name] = tensors[name][:count].clone()
+    save_file(tensors, path, metadata={"format": "pt"})
+    change("config.json", max_position_embeddings=count)(folder)
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "another model": (change("config.json", model_type="moonshine"), "not of the kind moonshine_streaming"),
     "another encoder": (encoder(model_type="whisper"), "encoder_config"),
@@ -71,6 +83,8 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a damaged tokenizer": (lambda folder: (folder / "tokenizer.json").write_text("{}"), "is damaged"),
     "a larger tokenizer": (other_tokenizer, "more tokens than the model"),
+    "no positions for audio": (lambda folder: positions(folder, 3), "at most"),
+    "heads that do not fit": (encoder(num_attention_heads=3, head_dim=None), "while loading|do not fit"),
     "two ends": (change("generation_config.json", eos_token_id=[2, 3]), "one must end it"),
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""The Nemotron engine: streaming recognition of many languages on the CPU, by a transducer."""
