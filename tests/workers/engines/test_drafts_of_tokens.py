@@ -1,4 +1,4 @@
-"""The tokens that are guessed from an earlier text."""
+"""The tokens that are guessed for a partial, from the draft and from what is written."""
 
 import pytest
 
@@ -6,16 +6,35 @@ from workers.engines.common.drafts import continuation
 
 
 @pytest.mark.parametrize(
-    ("last", "draft", "expected"),
+    ("written", "draft", "guessed"),
     [
-        (5, [1, 5, 6, 7, 8], [6, 7]),  # no more than asked for
-        (5, [5, 6, 5, 9], [9]),  # behind the latest place
-        (5, [5, 6, 5], [6, 5]),  # the end of the draft has nothing behind it
-        (4, [5, 6], []),
-        (5, [], []),
+        ([1, 2], [1, 2, 3, 4], [3, 4]),
+        ([7, 2], [1, 2, 3, 4], [3, 4]),
+        ([1, 5, 2, 5], [1, 5, 3, 5, 4], [4]),
+        ([1, 5], [1, 5, 3, 5, 4], [3, 5, 4]),
+        ([1, 2], [], []),
+        ([1, 2], [3, 1, 2], []),
+        ([], [1, 2], []),
+        ([1, 2, 3, 1, 2], [8, 9], [3, 1, 2]),
+        ([1, 2, 3, 1, 2], [1, 2, 8], [8]),
+    ],
+    ids=[
+        "the draft goes on",
+        "the draft goes on behind another beginning",
+        "of equally long matches the last",
+        "the longest match, though a shorter one is later",
+        "no draft",
+        "the draft ends here too",
+        "nothing is written",
+        "a phrase is repeated",
+        "the draft before a repetition",
     ],
 )
-def test_what_stands_behind_the_latest_token_is_guessed(
-    last: int, draft: list[int], expected: list[int]
+def test_the_next_tokens_are_guessed_from_earlier_text(
+    written: list[int], draft: list[int], guessed: list[int]
 ) -> None:
-    assert list(continuation(last, draft, 2)) == expected
+    assert [*continuation(written, draft, 8)] == guessed
+
+
+def test_a_guess_has_a_limit() -> None:
+    assert [*continuation([0], range(100), 3)] == [1, 2, 3]

@@ -12,6 +12,7 @@ from support.onnx_graphs import float_info, node_of, opset, run
 
 from workers.engines.moonshine import weights
 from workers.engines.moonshine.constant_folding import fold
+from workers.engines.moonshine.english_tokens import english
 from workers.engines.moonshine.onnx_format import Graph
 from workers.engines.moonshine.quantisation import quantised
 from workers.engines.moonshine.sessions import Floats, open_session
@@ -21,6 +22,7 @@ from workers.engines.moonshine.simplification import (
     with_turns,
     without_copies,
 )
+from workers.engines.moonshine.tokens import read_pieces
 
 _RANDOM = np.random.default_rng(5)
 _HEADS, _SIZE = 8, 52
@@ -175,7 +177,7 @@ def _results(folder: Path, audio: Floats) -> Iterator[Floats]:
     begun = step.run(None, _feed([[1, 700, 31, 4_000]], empty, heard))
     yield from begun
     rows = [np.repeat(each, 3, axis=0) for each in begun[1 : 1 + len(heard)]]
-    yield from step.run(None, _feed([[12], [29_871], [901]], rows, heard))
+    yield from step.run(None, _feed([[12], [25_871], [901]], rows, heard))
 
 
 def _feed(
@@ -193,6 +195,7 @@ def _fold_plain(installed: Path, target: Path) -> None:
     fold(
         installed / weights.ENCODER,
         installed / weights.DECODER,
+        english(read_pieces(installed / weights.TOKENIZER)),
         target,
         _ignored,
         simple=False,

@@ -4,7 +4,8 @@ Constant folding of Moonshine's published graphs, done once, so that they run se
 The published graphs keep every weight as 8-bit integers and convert it to floats (Cast, Mul, Add, Transpose) at
 every step of the decoder, which takes nine tenths of the time.  This module does that arithmetic once, splits the
 merged decoder into a graph that runs once for an utterance (`cross.onnx`) and a graph that runs once for a token
-(`step.onnx`), quantises the matrix products in the form that onnxruntime runs fast, and simplifies the result.
+(`step.onnx`), leaves out the tokens that English text has not, quantises the matrix products in the form that
+onnxruntime runs fast, and simplifies the result.
 """
 
 import sys
@@ -20,6 +21,7 @@ import onnxruntime
 
 from ..common.download import Progress
 from .alignment import ATTENTIONS, LAYERS
+from .english_tokens import english, with_tokens
 from .onnx_format import (
     FLOAT,
     MESSAGES,
@@ -35,7 +37,8 @@ from .onnx_format import (
 )
 from .quantisation import quantised
 from .simplification import AS_THEY_ARE, SIMPLER, Change, without_unused
-from .weights import DECODER, ENCODER
+from .tokens import read_pieces
+from .weights import DECODER, ENCODER, TOKENIZER
 
 
 def main(folder: Path) -> None:
@@ -45,16 +48,23 @@ def main(folder: Path) -> None:
         sys.stdout.write(f"{part}\n")
         sys.stdout.flush()
 
-    fold(folder / ENCODER, folder / DECODER, folder, notify)
+    tokens = english(read_pieces(folder / TOKENIZER))
+    fold(folder / ENCODER, folder / DECODER, tokens, folder, notify)
 
 
 def fold(
-    encoder: Path, decoder: Path, target: Path, progress: Progress, *, simple: bool = True
+    encoder: Path,
+    decoder: Path,
+    tokens: Sequence[int],
+    target: Path,
+    progress: Progress,
+    *,
+    simple: bool = True,
 ) -> None:
     """
     Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes 10 to 20 s and 1.2 GB of memory.
 
-    `simple`: with `simplification`; without it only to compare.
+    `tokens`: those that are kept.  `simple`: with `simplification`; without it only to compare.
     """
     changes = SIMPLER if simple else AS_THEY_ARE
     with tempfile.TemporaryDirectory() as name:
@@ -70,7 +80,7 @@ def fold(
         _write(cross, target / "cross.onnx", build_dir, changes.cross)
         progress("folding the weights", 0.6)
         step = _branch(whole, "then_branch", lambda output: ".encoder." not in output)
-        step = with_attentions(with_known_shapes(folded(step)))
+        step = with_tokens(with_attentions(with_known_shapes(folded(step))), tokens)
         _write(step, target / "step.onnx", build_dir, changes.step)
         progress("folding the weights", 1.0)
 

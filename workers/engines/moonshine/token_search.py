@@ -26,9 +26,8 @@ s; six digits a second, each with its comma, make twelve.
 _TOKENS_A_STEP = 8
 """Tokens between which the engine does not turn to another utterance: about 30 ms."""
 
-
 _GUESSED = 8
-"""Most tokens that are guessed from the partial before."""
+"""Most tokens that are guessed at a time."""
 
 
 class TokenSearch:
@@ -93,17 +92,10 @@ class TokenSearch:
     def _advance(self, search: Greedy | Beam, view: View, draft: Sequence[int]) -> None:
         """Let `search` choose its next tokens after one run of the decoder."""
         if isinstance(search, Greedy):
-            self._check(search, view, self._guess(search.found().tokens, draft))
+            guess = continuation(search.found().tokens, draft, _GUESSED)
+            self._check(search, view, guess or self._vocabulary.stop)
         else:
             search.observe(view.follow(search.tokens, search.parents))
-
-    def _guess(self, tokens: Sequence[int], draft: Sequence[int]) -> Sequence[int]:
-        """
-        Tokens that may follow `tokens` in a partial: those behind the latest of them in the one before, or a stop.
-
-        A run of the decoder over a few more tokens takes hardly longer than over one.
-        """
-        return continuation(tokens[-1], draft, _GUESSED) or self._vocabulary.stop
 
     def _check(self, search: Greedy, view: View, guess: Sequence[int]) -> None:
         """Let a greedy search choose its next token, and more as long as they are those of `guess`."""

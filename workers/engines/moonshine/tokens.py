@@ -1,4 +1,4 @@
-"""Moonshine's vocabulary of 32,000 tokens: from tokens to words, and from text to tokens."""
+"""Moonshine's vocabulary of 27,000 English tokens: from tokens to words, and from text to tokens."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .english_tokens import BYTES_END, english
+
 Places = npt.NDArray[np.int64]
 START, END = 1, 2
 _SPACE = "▁".encode()
-_FIRST_BYTE, _FIRST_PIECE = 3, 259
+_FIRST_BYTE, _FIRST_PIECE = 3, BYTES_END
 """Tokens 0 to 2 are control tokens; then come the 256 bytes, then pieces in the order of their merging."""
 
 
@@ -120,6 +122,14 @@ def _capital(piece: bytes) -> bytes:
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
+    """Read the English tokens of the vendor's `tokenizer.bin`, numbered as in our graphs (`english_tokens`)."""
+    whole = read_pieces(path)
+    pieces = tuple(whole[token] for token in english(whole))
+    ranks = {piece: token for token, piece in enumerate(pieces) if token >= _FIRST_PIECE}
+    return Vocabulary(pieces, ranks)
+
+
+def read_pieces(path: Path) -> list[bytes]:
     """
     Read the vendor's `tokenizer.bin`: for each token its length, then its bytes.
 
@@ -133,5 +143,4 @@ def read_vocabulary(path: Path) -> Vocabulary:
             length, at = length - 128 + 128 * content[at], at + 1
         pieces.append(content[at : at + length])
         at += length
-    ranks = {piece: token for token, piece in enumerate(pieces) if token >= _FIRST_PIECE}
-    return Vocabulary(tuple(pieces), ranks)
+    return pieces

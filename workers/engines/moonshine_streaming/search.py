@@ -48,7 +48,7 @@ class DraftedSearch:
         while not search.finished:
             for _ in range(_RUNS_A_STEP):
                 if not search.finished:
-                    _check(search, reader, continuation(search.tokens[0], draft, _GUESSED))
+                    _check(search, reader, continuation(search.found().tokens, draft, _GUESSED))
             yield
         return search.found()
 

@@ -97,7 +97,7 @@ def test_a_right_draft_is_read_in_one_run(searched: Searched, generated: list[li
     drafted = searched.found(CLIPS[long], generated[long])
 
     assert searched.runs == 1
-    assert runs_without >= len(generated[long])
+    assert runs_without > 1
     assert drafted.tokens == plain.tokens
     np.testing.assert_allclose(drafted.log_probs, plain.log_probs, atol=1e-4)
 
