@@ -130,6 +130,18 @@ async def test_a_call_whose_last_finals_are_late_survives_the_death_of_redis(
     assert all(texts.values())
 
 
+async def test_a_bridge_is_told_that_the_last_texts_are_late(redis: Redis) -> None:
+    """No worker is there, and the gateway does not wait long."""
+    brief = GatewaySettings(drain_seconds=0, hold_seconds=0.1)
+    async with gateway(redis, brief) as url, calling(url, call_id="c1") as (bridge, _):
+        await stream(bridge, encode(SPOKEN, Encoding.MULAW), frame=160, pace=20)
+        await bridge.send('{"type":"stop"}')
+        await bridge.wait_closed()
+
+    assert bridge.close_code == 1000
+    assert "late" in (bridge.close_reason or "")
+
+
 async def has_entries(redis: Redis) -> bool:
     return bool(await redis.xlen(P0.outbox))
 

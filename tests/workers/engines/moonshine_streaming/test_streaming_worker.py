@@ -1,6 +1,7 @@
 """The engine in a worker process, started from a shell, through a real Valkey."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -40,7 +41,7 @@ async def test_a_worker_process_answers_partials_and_finals_with_the_engines_tex
     )
 
     worker = subprocess.Popen(  # noqa: ASYNC220 - starts at once; the test waits for its pipe
-        script(command, tmp_path), env=clean(), cwd=ROOT, pass_fds=(writer,)
+        script(command, tmp_path), env=clean(), cwd=ROOT, pass_fds=(writer,), start_new_session=True
     )
     try:
         os.close(writer)
@@ -52,7 +53,7 @@ async def test_a_worker_process_answers_partials_and_finals_with_the_engines_tex
             await job_stream.queue(1, said)
             final = await job_stream.next_terminal()
     finally:
-        worker.terminate()
+        os.killpg(worker.pid, signal.SIGTERM)  # the shell and what it started
         worker.wait()
 
     assert isinstance(final, Final)
