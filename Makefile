@@ -54,7 +54,7 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
 	TRUNKLINE_TEST_CHROMIUM=$(wildcard $(CHROMIUM)/version) $(BIN)/python -m pytest
 # More processes than cores, because many tests wait for real time.
-PARALLEL := --numprocesses 5 --dist worksteal
+PARALLEL := --numprocesses 4 --dist worksteal
 
 # Only the tests of engines that run in torch, of the engine whose worker has Granite's encoder, and of files that torch
 # writes need torch and transformers, which take six seconds to import: one process runs them all.

@@ -30,6 +30,7 @@ from ..common.calibration import Calibration, features
 from ..common.download import Progress
 from ..common.huge_pages import use_huge_pages
 from ..common.pauses import outside_pauses
+from ..common.stepwise import result_of
 from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
@@ -101,7 +102,7 @@ class Moonshine:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
         for utterance in batch:
             check(utterance, self.capabilities)
-        return [_result(self.steps(utterance)) for utterance in batch]
+        return [result_of(self.steps(utterance)) for utterance in batch]
 
     def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
         """See StepwiseEngine.  A step is the encoder's run, or some tokens."""
@@ -260,16 +261,6 @@ class Moonshine:
     def _decoder(self, states: Floats) -> Decoder:
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
         return Decoder(self._sessions.step, heard)
-
-
-def _result(steps: Generator[None, None, Hypothesis]) -> Hypothesis:
-    """What `steps` returns at its end."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        heard: Hypothesis = done.value
-        return heard
 
 
 def _is_too_short(found: Found, utterance: Utterance) -> bool:

@@ -20,6 +20,7 @@ from ..base import (
 )
 from ..common import hallucination
 from ..common.beam_search import Found
+from ..common.stepwise import result_of
 from .decoder import Heard
 from .open_utterances import OpenUtterances
 from .search import DraftedSearch
@@ -46,7 +47,7 @@ class MoonshineStreaming:
         """See Engine.  Raises EngineError when an utterance is too long or in another language."""
         for utterance in batch:
             check(utterance, self.capabilities)
-        return [_result(self.steps(utterance)) for utterance in batch]
+        return [result_of(self.steps(utterance)) for utterance in batch]
 
     def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
         """See StepwiseEngine.  A step is a block of the encoder, or some tokens."""
@@ -90,13 +91,3 @@ class MoonshineStreaming:
         )
         flags = ["loop_cut"] * kept.looped + ["length_cut"] * (not found.complete)
         return Hypothesis(words, tuple(flags))
-
-
-def _result(steps: Generator[None, None, Hypothesis]) -> Hypothesis:
-    """What `steps` returns at its end."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        heard: Hypothesis = done.value
-        return heard

@@ -20,6 +20,7 @@ from ..base import (
     check,
 )
 from ..common import hallucination
+from ..common.stepwise import result_of
 from .open_utterances import OpenUtterances, Progress
 from .spelling import Spelled, Tokenizer, spelled
 from .streaming_encoder import StreamingEncoder
@@ -78,7 +79,7 @@ class Nemotron:
         """See Engine.  Raises EngineError when an utterance is too long or in a language without a prompt."""
         for utterance in batch:
             check(utterance, self.capabilities)
-        return [_result(self.steps(utterance)) for utterance in batch]
+        return [result_of(self.steps(utterance)) for utterance in batch]
 
     def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
         """See StepwiseEngine.  A step is at most four seconds of audio."""
@@ -164,13 +165,3 @@ class Nemotron:
             (start, max(start, min(end, next_start)))
             for start, end, next_start in zip(starts, ends, following, strict=True)
         ]
-
-
-def _result(steps: Generator[None, None, Hypothesis]) -> Hypothesis:
-    """What `steps` returns at its end."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        heard: Hypothesis = done.value
-        return heard
