@@ -26,6 +26,9 @@ from .streaming_encoder import StreamingEncoder
 from .transducer import Transducer
 
 _PROCESSOR = "processor_config.json"
+_MOST_SYMBOLS = 100
+"""Tokens at one frame of 80 ms.  A real model has 10; with far more, one that never writes blank would not end."""
+
 _TRAINED_LOOKAHEADS = (13, 6, 1, 0)
 """Those of a processor that states none: transformers' own default."""
 
@@ -39,9 +42,9 @@ def load(settings: NemotronSettings | None = None) -> Nemotron:
     chosen = settings or NemotronSettings()
     checkpoint = fetched(FAMILY, chosen.model, chosen.revision, chosen.cache, chosen.manifest)
     processor = _processor(checkpoint)
-    _check_chunk(chosen, processor)
     torch.set_num_threads(chosen.threads)
     try:
+        _check_chunk(chosen, processor)
         return _warm(_assembled(checkpoint, processor, chosen))
     except EngineError:
         raise
@@ -111,5 +114,7 @@ def _check_sizes(folder: Path, model: Any, extractor: Any, prompts: dict[str, in
         raise CheckpointError(f"{folder}: the model hears {extractor.sampling_rate} Hz, not 16 kHz")
     if extractor.feature_size != model.config.encoder_config.num_mel_bins:
         raise CheckpointError(f"{folder}: features and encoder have different numbers of bands")
+    if not 1 <= model.config.max_symbols_per_step <= _MOST_SYMBOLS:
+        raise CheckpointError(f"{folder}: max_symbols_per_step is not within 1 and {_MOST_SYMBOLS}")
     if max(prompts.values()) >= model.config.num_prompts:
         raise CheckpointError(f"{folder}: {_PROCESSOR} has more prompts than the model")
