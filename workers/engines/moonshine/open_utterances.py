@@ -15,6 +15,7 @@ import numpy as np
 from protocol.clock import ENGINE_RATE
 
 from ..base import Samples
+from ..common.growing_audio import continues
 from .alignment import FRAME
 from .sessions import Floats, Net
 
@@ -28,9 +29,6 @@ With 3 and 1 s as many words become stable as with the whole encoded again, with
 
 _MOST = 32
 """Utterances kept at most, of up to 1.6 MB each.  Those that grew longest ago go first."""
-
-_TOLERANCE = 4 / 32_768
-"""Largest difference of equal samples: resampling rounds differently when more audio follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,7 @@ class _Kept:
 
     def begins(self, samples: Samples) -> bool:
         """Whether `samples` continue what was kept."""
-        size = len(self.samples)
-        return len(samples) >= size and bool(
-            np.allclose(samples[:size], self.samples, rtol=0.0, atol=_TOLERANCE)
-        )
+        return continues(self.samples, samples)
 
 
 class OpenUtterances:

@@ -21,6 +21,5 @@ FAMILY = ModelFamily(
         "UsefulSensors/moonshine-streaming-small": Pin("2c036506f23a09c18df5a50057599ba6d9280999"),
         "UsefulSensors/moonshine-streaming-medium": Pin("57b843633a8c183cadf6699ffa761377a933a866"),
     },
-    package=__package__,
 )
 """The organisation now also has the name `moonshine-ai`; only for `tiny` a source quotes the commit under it."""

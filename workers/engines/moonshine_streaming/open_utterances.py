@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..base import Samples
+from ..common.growing_audio import continues
 from .decoder import Heard, StreamingDecoder
 from .encoder import EncoderState, StreamingEncoder
 
@@ -27,9 +28,6 @@ A second takes 0.8 MB of the tiny model, 3.6 MB of the medium one.
 
 _UNSETTLED = 320
 """Samples at the end of open audio that change when more follows: the resampler looks 135 samples ahead."""
-
-_TOLERANCE = 4 / 32_768
-"""Largest difference of equal samples: resampling rounds differently when more audio follows."""
 
 _BLOCK = 80_000
 """Samples that are encoded in one step: 5 s."""
@@ -50,10 +48,7 @@ class _Kept:
 
     def begins(self, samples: Samples) -> bool:
         """Whether `samples` continue what was kept."""
-        size = len(self.samples)
-        return len(samples) >= size and bool(
-            np.allclose(samples[:size], self.samples, rtol=0.0, atol=_TOLERANCE)
-        )
+        return continues(self.samples, samples)
 
 
 class OpenUtterances:

@@ -12,11 +12,9 @@ from threading import Lock
 import numpy as np
 
 from ..base import Samples
+from ..common.growing_audio import continues
 from .streaming_encoder import EncoderState
 from .transducer import DecoderState, Emission
-
-_TOLERANCE = 4 / 32_768
-"""Largest difference of equal samples: resampling rounds differently when more audio follows."""
 
 
 @dataclass(slots=True)
@@ -34,12 +32,7 @@ class Progress:
 
     def continues_with(self, samples: Samples, prompt: int) -> bool:
         """Whether `samples` begin with what was heard, in the same language."""
-        size = len(self.samples)
-        return (
-            self.prompt == prompt
-            and len(samples) >= size
-            and bool(np.allclose(samples[:size], self.samples, rtol=0.0, atol=_TOLERANCE))
-        )
+        return self.prompt == prompt and continues(self.samples, samples)
 
 
 class OpenUtterances:
