@@ -162,8 +162,8 @@ class CallState:
 
 
 def masked(fact: Fact, edge: Edge, kind: str) -> Fact:
-    """The fact after `edge` was masked as `kind`: the words behind it have moved."""
-    moved = edge.last - edge.first
+    """The fact after `edge` was masked as `kind`: the words behind it have moved, if it was shown before."""
+    moved = 0 if edge.kind else edge.last - edge.first
 
     def of(other: Edge | None) -> Edge | None:
         if other == edge:

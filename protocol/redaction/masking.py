@@ -127,7 +127,11 @@ def collapsed(words: Sequence[str], stable: int, policy: Policy) -> tuple[tuple[
 
 
 def revised(final: Final, mask: Mask, policy: Policy) -> Final:
-    """A final with one more mask on its shown words. The same again if the mask was applied before."""
+    """
+    A final with one more mask on its shown words. The same again if the mask was applied before.
+
+    The mask of a tag changes its kind.
+    """
     if any(one.place == mask.first and one.kind == mask.kind for one in final.redactions):
         return final
     if mask.last >= len(final.words):
@@ -137,6 +141,7 @@ def revised(final: Final, mask: Mask, policy: Policy) -> Final:
     kept = [
         replace(one, place=one.place - moved) if one.place > mask.first else one
         for one in final.redactions
+        if one.place != mask.first
     ]
     redactions = tuple(sorted([*kept, added], key=lambda one: one.place))
     return replace(final, words=words, redactions=redactions)

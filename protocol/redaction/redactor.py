@@ -136,14 +136,40 @@ class _Segment:
         one = judged[0] if judged else None
         if one and one.said.is_lead and one.kind in _CARD_DATA:
             for fact in self._before:
-                yield from _revision(fact, fact.trail, one)
+                yield from self._revision(fact, fact.trail, one)
 
     def _revised_after(self, judged: Sequence["_Judged"]) -> Iterator[tuple[Fact, Revision]]:
         """Masks for segments that were finished earlier and continue the last number."""
         one = judged[-1] if judged else None
         if one and one.said.is_trail and one.kind in _CARD_DATA:
             for fact in self._after:
-                yield from _revision(fact, fact.lead, one)
+                yield from self._revision(fact, fact.lead, one)
+
+    def _revision(
+        self, fact: Fact, edge: Edge | None, one: "_Judged"
+    ) -> Iterator[tuple[Fact, Revision]]:
+        """The mask of another part of a number, if that part is shown. A whole card may follow another number."""
+        if edge is None or one.kind is None:
+            return
+        if one.said.is_card and not (edge.count >= 4 and edge.begins_card):
+            return
+        first = last = edge.first
+        if not edge.kind:
+            last = edge.last
+        elif not self._was_no_code(fact, edge, one):
+            return
+        yield (
+            masked(fact, edge, one.kind),
+            Revision(fact.segment, Mask(first, last, one.kind)),
+        )
+
+    def _was_no_code(self, fact: Fact, edge: Edge, one: "_Judged") -> bool:
+        """Whether a group of four was masked as a code, which nobody named, before the rest of its card was said."""
+        if (edge.kind, one.kind) != (DataKind.SECURITY_CODE, DataKind.CARD_NUMBER):
+            return False
+        asked, _ = self._state.topic(fact.span.start)
+        named = {fact.topic, asked, one.said.topic}
+        return edge.in_fours and one.said.in_fours and Topic.CODE not in named
 
     def _fact(self, judged: Sequence["_Judged"], shown: Sequence[Mask]) -> Fact:
         first, last = (judged[0], judged[-1]) if judged else (None, None)
@@ -202,15 +228,3 @@ def _merged(masks: Iterable[Mask]) -> tuple[Mask, ...]:
         else:
             found.append(mask)
     return tuple(found)
-
-
-def _revision(fact: Fact, edge: Edge | None, one: _Judged) -> Iterator[tuple[Fact, Revision]]:
-    """The mask of an earlier part of a number, if that part is shown. A whole card may follow another number."""
-    if edge is None or edge.kind or one.kind is None:
-        return
-    if one.said.is_card and not (edge.count >= 4 and edge.begins_card):
-        return
-    yield (
-        masked(fact, edge, one.kind),
-        Revision(fact.segment, Mask(edge.first, edge.last, one.kind)),
-    )

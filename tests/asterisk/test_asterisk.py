@@ -28,7 +28,14 @@ from transcripts.wer import word_errors
 from workers.engines.base import Engine
 
 SPEECH = Path(__file__).parents[1] / "speech"
-MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
+PROMPTS = {
+    Path(entry["file"]).stem: entry
+    for entry in map(json.loads, (SPEECH / "manifest.jsonl").read_text().splitlines())
+}
+"""
+The recordings by name. The tests use those whose words are the same at any cut and level: a call by RTP is never cut
+at the same sample twice, and the `incorrect` of `agent-incorrect` becomes `in correct` at some cuts.
+"""
 INSTALLED = os.environ.get("TRUNKLINE_TEST_ASTERISK")  # the file that install.py writes last
 ROOT = Root(Path(INSTALLED or "./version").resolve().with_name("root"))
 
@@ -76,7 +83,7 @@ async def office(redis: Redis, folder: Path, engine: Engine) -> AsyncIterator[Of
 async def test_a_telephone_call_is_transcribed(
     redis: Redis, tmp_path: Path, moonshine: Engine, number: str, dialect: str, role: str
 ) -> None:
-    entry = MANIFEST[0]
+    entry = PROMPTS["agent-alreadyon"]
     speech = _speech(entry)
 
     async with office(redis, tmp_path, moonshine) as it:
@@ -93,7 +100,7 @@ async def test_taps_of_both_sides_join_one_call(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:
     """By Asterisk's REST interface: one stream taps the audio of the caller, another the audio to the caller."""
-    customer, agent = MANIFEST[1], MANIFEST[0]
+    customer, agent = PROMPTS["vm-newuser"], PROMPTS["agent-alreadyon"]
 
     async with office(redis, tmp_path, moonshine) as it:
         told = it.exchange.keep("agent", _speech(agent))
@@ -120,7 +127,12 @@ def _speech(entry: dict[str, str]) -> Pcm:
 async def test_calls_at_the_same_time_do_not_touch_each_other(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:
-    entries = dict(zip(("1002", "2002", "3002", "4002"), MANIFEST[1:5], strict=True))
+    entries = {
+        "1002": PROMPTS["vm-newuser"],
+        "2002": PROMPTS["cannot-complete-as-dialed"],
+        "3002": PROMPTS["conf-invalid"],
+        "4002": PROMPTS["vm-invalid-password"],
+    }
 
     async with office(redis, tmp_path, moonshine) as it:
         heard = await asyncio.gather(

@@ -18,18 +18,21 @@ from protocol.auth.credentials import ApiKey, Keyring, Scope, Signer, SignerKind
 
 SPEECH = ROOT / "tests" / "speech"
 PUBLIC = "wss://calls.example.com"
-MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
+PROMPTS = {
+    Path(entry["file"]).stem: entry
+    for entry in map(json.loads, (SPEECH / "manifest.jsonl").read_text().splitlines())
+}
 
 
 @pytest.fixture(scope="session")
 def prompt() -> Prompt:
-    entry = MANIFEST[0]
+    entry = PROMPTS["agent-alreadyon"]
     return Prompt(SPEECH / entry["file"], entry["text"], entry["seconds"])
 
 
 @pytest.fixture(scope="session")
 def other_prompt() -> Prompt:
-    entry = MANIFEST[1]
+    entry = PROMPTS["vm-newuser"]
     return Prompt(SPEECH / entry["file"], entry["text"], entry["seconds"])
 
 

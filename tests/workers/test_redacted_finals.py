@@ -158,9 +158,14 @@ async def test_two_workers_on_one_call_leave_no_digit(redis: Redis) -> None:
             await call.queue(number)
         await call.until(len(texts))
 
-    assert all("CARD_NUMBER" in text for text in await call.shown())
-    left = await everything_in(redis)
-    assert not any(contains_number(left, one) for one in ("4738", "2916", "0563", "7481"))
+    card = ["it is [CARD_NUMBER]", "[CARD_NUMBER]", "[CARD_NUMBER]", "[CARD_NUMBER] okay"]
+    assert sorted(await call.shown()) == sorted(card * 3)
+    digits = ("4738", "2916", "0563", "7481")
+    taken = await entries_of(redis, P0.outbox)
+    # Redis keeps the bytes of a deleted entry until all entries beside it are deleted.
+    await redis.xdel(P0.outbox, *(entry_id for entry_id, _ in taken))
+    for left in (await everything_in(redis), *(fields[b"e"] for _, fields in taken)):
+        assert [one for one in digits if contains_number(left, one)] == []
 
 
 async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:

@@ -88,6 +88,37 @@ def test_the_order_in_which_workers_finish_does_not_matter(order: tuple[int, ...
     ]
 
 
+GROUPS = ["it is 4738", "2916", "0563", "7481 okay"]
+IN_TAGS = ["it is [CARD_NUMBER]", "[CARD_NUMBER]", "[CARD_NUMBER]", "[CARD_NUMBER] okay"]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(len(GROUPS)))))
+def test_a_second_card_is_no_code_in_any_order(order: tuple[int, ...]) -> None:
+    """Its first group may be a security code until the next group is heard."""
+    later = [len(GROUPS) + place for place in order]
+
+    assert shown([(0, text) for text in GROUPS * 2], order=[*range(len(GROUPS)), *later]) == IN_TAGS * 2
+
+
+def test_a_masked_group_behind_other_words_becomes_a_part_of_a_card() -> None:
+    lines = [(0, "4111 1111 1111 1111"), (0, "it is 555 or uh four seven three eight,")]
+    later = [(0, "2916"), (0, "0563 7481")]
+
+    assert shown(lines)[1] == "it is 555 or uh [SECURITY_CODE],"
+    assert shown([*lines, *later])[1] == "it is 555 or uh [CARD_NUMBER],"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [(1, "and the security code please"), (0, "it is 4738"), (0, "2916 0563")],
+        [(0, "the security code is 4738"), (0, "2916 0563")],
+    ],
+)
+def test_a_code_that_was_named_stays_a_code(lines: list[tuple[int, str]]) -> None:
+    assert shown([(0, "4111 1111 1111 1111"), *lines])[-2].endswith("[SECURITY_CODE]")
+
+
 def test_a_whole_call_in_english() -> None:
     lines = [
         (1, "how can I help"),
