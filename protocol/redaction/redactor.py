@@ -164,7 +164,7 @@ class _Segment:
         )
 
     def _was_no_code(self, fact: Fact, edge: Edge, one: "_Judged") -> bool:
-        """Whether a group of four was masked as a code, which nobody named, before the rest of its card was said."""
+        """Whether a group of four was masked as a code, which nobody named, before its card was known."""
         if (edge.kind, one.kind) != (DataKind.SECURITY_CODE, DataKind.CARD_NUMBER):
             return False
         asked, _ = self._state.topic(fact.span.start)

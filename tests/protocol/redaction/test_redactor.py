@@ -97,7 +97,10 @@ def test_a_second_card_is_no_code_in_any_order(order: tuple[int, ...]) -> None:
     """Its first group may be a security code until the next group is heard."""
     later = [len(GROUPS) + place for place in order]
 
-    assert shown([(0, text) for text in GROUPS * 2], order=[*range(len(GROUPS)), *later]) == IN_TAGS * 2
+    assert (
+        shown([(0, text) for text in GROUPS * 2], order=[*range(len(GROUPS)), *later])
+        == IN_TAGS * 2
+    )
 
 
 def test_a_masked_group_behind_other_words_becomes_a_part_of_a_card() -> None:
