@@ -8,14 +8,13 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 from support.containers import packed
+from support.http_client import http_client
 from support.pipeline import calling, pipeline, stream
 from support.ports import free_port
 from support.stored import stored_call
-from support.waiting import PATIENCE
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
@@ -71,7 +70,7 @@ async def posted(
 
     async with (
         pipeline(redis, folder, engine, gateway=settings, voices=InstalledVoices()) as it,
-        httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client,
+        http_client(base_url=url) as client,
     ):
         answer = await client.post(
             "/v1/audio/transcriptions",

@@ -7,14 +7,13 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
+from support.http_client import http_client
 from support.pipeline import calling, pipeline, stream
 from support.ports import free_port
 from support.redis_watch import everything_in, monitored
 from support.stored import stored_call
-from support.waiting import PATIENCE
 from support.webhooks import hook
 from test_pipeline import mulaw, speech
 from websockets.asyncio.client import connect
@@ -206,7 +205,7 @@ async def test_the_answer_to_a_posted_recording_has_no_digits_that_later_words_m
     audio = speech(3)
     async with (
         pipeline(redis, tmp_path, InTurn(SAID), gateway=GatewaySettings(http_port=port)),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         if form is None:
             answer = await client.post(path, content=mulaw(audio))

@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.http_client import http_client
 from support.pipeline import Pipeline, calling, pipeline, stream
 from support.ports import free_port
 
@@ -41,7 +42,7 @@ async def site(redis: Redis, tmp_path: Path, moonshine: Engine) -> AsyncIterator
     settings = GatewaySettings(http_port=port, drain_seconds=0)
     async with (
         pipeline(redis, tmp_path, moonshine, gateway=settings) as running,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client,
     ):
         yield Site(running, client)
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from support.waiting import PATIENCE
+from support.http_client import http_client
 from websockets.asyncio.client import connect
 
 APP = "tapping"
@@ -72,7 +72,7 @@ async def tapping(port: int, play: str) -> AsyncIterator[AsyncIterator[Tapping]]
     base = f"http://127.0.0.1:{port}/ari/"
     user, password = KEY.split(":")
     async with (
-        httpx.AsyncClient(base_url=base, auth=(user, password), timeout=PATIENCE) as client,
+        http_client(base_url=base, auth=(user, password)) as client,
         connect(f"ws://127.0.0.1:{port}/ari/events?app={APP}&api_key={quote(KEY)}") as events,
     ):
         app = Tapping(client, play)

@@ -13,11 +13,12 @@ from playwright.async_api import Page
 from redis.asyncio import Redis
 from support.api import running_api
 from support.credentials import Site
+from support.http_client import http_client
 from support.kept_audio import audio_settings
 from support.pipeline import Event, Listener, Pipeline, calling, pipeline, stream
 from support.ports import free_port
 from support.valkey import ValkeyServer
-from support.waiting import PATIENCE, until
+from support.waiting import until
 from websockets.asyncio.client import ClientConnection
 
 from broker.connections.connection import connect
@@ -174,7 +175,7 @@ class Guarded:
 
     def client(self) -> httpx.AsyncClient:
         """A client of the API, without a key."""
-        return httpx.AsyncClient(base_url=self.stack.url, timeout=PATIENCE)
+        return http_client(base_url=self.stack.url)
 
     async def log_in(self, page: Page, path: str, key: str) -> None:
         """Open a page, which asks for the key first."""
@@ -185,7 +186,7 @@ class Guarded:
 
 async def stored(running: Stack, call_id: str, headers: dict[str, str] | None = None) -> None:
     """Wait until a call is stored as ended."""
-    async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=PATIENCE) as client:
+    async with http_client(base_url=running.url, headers=headers) as client:
 
         async def has_ended() -> bool:
             answer = await client.get(f"/v1/calls/{call_id}")

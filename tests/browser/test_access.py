@@ -2,11 +2,10 @@
 
 import time
 
-import httpx
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
 from support.api import bearer
-from support.waiting import PATIENCE
+from support.http_client import http_client
 
 from broker.redis_keys import PAGE_SECRET
 from browser.reading import expect_all
@@ -73,7 +72,7 @@ async def test_an_embedded_page_shows_one_call_with_a_token_until_it_expires(
     url, keys = guarded.stack.url, guarded.keys
     async with (
         guarded.stack.call("c2", key=keys.acme_bridge) as talk,
-        httpx.AsyncClient(timeout=PATIENCE) as client,
+        http_client() as client,
     ):
         await talk.say(1, WORDS)
         path = "/v1/calls/c2/embed-tokens"
@@ -108,7 +107,7 @@ async def test_the_custom_element_shows_a_call_and_tells_its_page_the_finals(
     url, keys = guarded.stack.url, guarded.keys
     async with (
         guarded.stack.call("c3", key=keys.acme_bridge) as talk,
-        httpx.AsyncClient(timeout=PATIENCE) as client,
+        http_client() as client,
     ):
         await talk.say(1, WORDS)
         issued = await client.post(
@@ -146,7 +145,7 @@ async def _expired(guarded: Guarded, call_id: str) -> str:
 async def test_pages_load_nothing_from_elsewhere_and_only_listed_sites_may_frame_a_call(
     guarded: Guarded,
 ) -> None:
-    async with httpx.AsyncClient(base_url=guarded.stack.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=guarded.stack.url) as client:
         call, embed = await client.get("/calls/x"), await client.get("/embed/x")
         again = await client.get("/calls/x", headers={"if-none-match": call.headers["etag"]})
         script = call.text.partition('src="')[2].partition('"')[0]

@@ -4,12 +4,12 @@ import asyncio
 import json
 import re
 
-import httpx
 import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
+from support.http_client import http_client
 from support.pipeline import calling, stream
-from support.waiting import PATIENCE, until
+from support.waiting import until
 
 from browser.stack import PROMPT, Guarded, Stack
 from cli.recording import read_recording
@@ -106,7 +106,7 @@ async def test_a_key_is_made_on_the_spot_by_administrators_only(
     await page.get_by_role("button", name="Make a key").click()
     made = await page.locator(".key").inner_text()
     await expect(page.locator(".snippet pre")).to_contain_text(f"password = {made}")
-    async with httpx.AsyncClient(base_url=guarded.stack.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=guarded.stack.url) as client:
 
         async def known() -> int | None:
             answer = await client.get("/v1/calls", headers={"authorization": f"Bearer {made}"})

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
-from support.waiting import PATIENCE
+from support.http_client import http_client
 
 from browser.reading import COLOURS, MORE, harms, layout_shifts
 from browser.stack import Guarded, Stack, Talk, stored
@@ -62,7 +61,7 @@ class Site:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(shared: Stack) -> AsyncIterator[Site]:
     card = {"title": "Offer", "text": LONG, "link": "https://crm.example.com/1"}
-    async with httpx.AsyncClient(base_url=shared.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=shared.url) as client:
         async with shared.call("every-over", ["Orvanta"], metadata={"agent": "Ann"}) as talk:
             await talk.say(1, f"my invoice is {LONG}")
             await talk.say(0, "thank you this is Orvanta")

@@ -2,7 +2,7 @@
 
 import httpx
 from playwright.async_api import Page, expect
-from support.waiting import PATIENCE
+from support.http_client import http_client
 
 from browser.stack import Stack, Talk, stored
 
@@ -52,7 +52,7 @@ async def test_of_a_call_in_progress_hostile_text_in_every_field_is_text(
     shared: Stack, page: Page
 ) -> None:
     async with (
-        httpx.AsyncClient(base_url=shared.url, timeout=PATIENCE) as client,
+        http_client(base_url=shared.url) as client,
         shared.call("hostile-live", [MARKUP[:40], "Orvanta"], metadata=METADATA) as talk,
     ):
         await speak(shared, talk, client, "hostile-live")
@@ -63,7 +63,7 @@ async def test_of_a_call_in_progress_hostile_text_in_every_field_is_text(
 async def test_of_a_finished_call_hostile_text_in_every_field_is_text(
     shared: Stack, page: Page
 ) -> None:
-    async with httpx.AsyncClient(base_url=shared.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=shared.url) as client:
         async with shared.call("hostile-over", [MARKUP[:40]], metadata=METADATA) as talk:
             await speak(shared, talk, client, "hostile-over")
             await talk.hang_up()

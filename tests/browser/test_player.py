@@ -4,14 +4,14 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, Response, expect
+from support.http_client import http_client
 from support.pipeline import calling, stream
-from support.waiting import PATIENCE, until
+from support.waiting import until
 
 from browser.conftest import PATIENCE_MS
 from browser.stack import Stack, stack
@@ -84,7 +84,7 @@ async def _call(running: Stack, call_id: str) -> None:
         await stream(bridge, encode(both.reshape(-1), Encoding.MULAW), frame=320, pace=20)
         await bridge.send('{"type":"stop"}')
         await heard.until("call.ended")
-    async with httpx.AsyncClient(base_url=running.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=running.url) as client:
 
         async def is_finished() -> bool:
             return (await client.head(f"/v1/calls/{call_id}/audio")).status_code == 200
@@ -93,7 +93,7 @@ async def _call(running: Stack, call_id: str) -> None:
 
 
 async def _words(running: Stack, call_id: str) -> list[dict[str, object]]:
-    async with httpx.AsyncClient(base_url=running.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=running.url) as client:
         events = (await client.get(f"/v1/calls/{call_id}/events")).json()["events"]
     finals = [one for one in events if one["type"] == "segment.final" and one["text"]]
     found: list[dict[str, object]] = []
@@ -190,7 +190,7 @@ async def test_a_deleted_call_cannot_be_played_and_a_call_without_audio_has_no_p
 ) -> None:
     await page.goto(f"{keeping.url}/calls/gone")
     await expect(page.get_by_role("button", name="Play")).to_be_visible()
-    async with httpx.AsyncClient(base_url=keeping.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=keeping.url) as client:
         assert (await client.delete("/v1/calls/gone")).status_code == 204
         assert (await client.get("/v1/calls/gone/audio")).status_code == 404
 

@@ -2,9 +2,8 @@
 
 import re
 
-import httpx
 from playwright.async_api import Browser, Page, expect
-from support.waiting import PATIENCE
+from support.http_client import http_client
 
 from browser.reading import harms, layout_shifts
 from browser.stack import Guarded, Stack, stored
@@ -70,7 +69,7 @@ async def test_a_finished_call_is_found_and_its_timeline_leads_to_each_turn(
     async with shared.call("sup-3", ["Orvanta"]) as talk:
         await talk.say(0, "thank you for calling Acme")
         await talk.say(1, "the zeppelin is Orvanta <b>")
-        async with httpx.AsyncClient(base_url=shared.url, timeout=PATIENCE) as client:
+        async with http_client(base_url=shared.url) as client:
             card = {
                 "title": "<i>Offer</i>",
                 "link": "https://crm.example.com/1",

@@ -20,13 +20,14 @@ from redis.asyncio import Redis
 from support.containers import packed
 from support.engines import LengthTeller
 from support.gateways import gateway_process
+from support.http_client import http_client
 from support.pipeline import pipeline
 from support.ports import free_port
 from support.receiver import receiving
 from support.spoken_calls import PAUSE, PROMPTS
 from support.stored import stored_call
 from support.valkey import ValkeyServer
-from support.waiting import PATIENCE, until
+from support.waiting import until
 
 from broker.job_store import JobStore, KeptJob, NoMemoryError
 from broker.recording_jobs import JobStatus, RecordingJob, read_job, write_job
@@ -87,7 +88,7 @@ async def gateway(valkey: ValkeyServer, **settings: str) -> AsyncIterator[Runnin
     }
     async with (
         gateway_process(valkey, **settings) as running,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         yield RunningGateway(client, running.running)
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import redis as sync_redis
 from redis.asyncio import Redis
@@ -18,6 +17,7 @@ from support.certificates import authority
 from support.containers import packed
 from support.endpoints import sent_events
 from support.engines import LengthTeller
+from support.http_client import http_client
 from support.pipeline import calling, gateway, stream
 from support.ports import free_port
 from support.proxy import proxied
@@ -165,7 +165,7 @@ async def test_jobs_pages_and_refusals_go_through_with_what_each_part_may_do(
         keyed = ApiSettings(keys_file=str(tmp_path / "keys.json"))
         api = await opened.enter_async_context(running_api(redis["api"], store, keyed))
         http = await opened.enter_async_context(
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+            http_client(base_url=f"http://127.0.0.1:{port}", timeout=60)
         )
         posted = await http.post(
             "/v1/listen",

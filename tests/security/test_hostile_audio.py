@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
+from support.http_client import http_client
 from support.pipeline import gateway
 from support.ports import free_port
 from support.valkey import ValkeyServer
-from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -92,7 +91,7 @@ async def told(url: str, messages: list[bytes]) -> tuple[int | None, str | None]
 async def test_hostile_headers_and_packets_cost_a_started_gateway_nothing(started: Started) -> None:
     before = started.peak_megabytes
     answers = {}
-    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with http_client() as client:
         for rate, channels in (
             (0, 1),
             (1, 1),

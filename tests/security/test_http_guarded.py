@@ -4,14 +4,13 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 from support.credentials import Site, bearer, forged_keys, forged_tokens, site, token
 from support.endpoints import sent_events
+from support.http_client import http_client
 from support.pipeline import gateway
 from support.ports import free_port
-from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from streaming.settings import GatewaySettings
@@ -41,7 +40,7 @@ async def endpoints(redis: Redis, keyed: Site) -> AsyncIterator[tuple[str, str]]
 async def test_strangers_get_nothing(endpoints: tuple[str, str], keyed: Site) -> None:
     shown = [{}, *(bearer(text) for text in (forged_keys(keyed) | forged_tokens()).values())]
     answers = []
-    async with httpx.AsyncClient(base_url=endpoints[1], timeout=PATIENCE) as client:
+    async with http_client(base_url=endpoints[1]) as client:
         for headers in shown:
             if len(str(headers)) < 4_000:
                 answers += [await client.get(_PATHS[0], headers=headers)]

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
-import httpx
 import pytest
 from support.credentials import Site, bearer, site, token
+from support.http_client import http_client
 from support.ports import free_port
 from support.valkey import ValkeyServer
 from support.waiting import PATIENCE
@@ -111,9 +111,7 @@ async def test_pages_of_other_sites_open_no_websocket(keyless: GatewayAddress, p
 
 async def test_a_rebound_name_reads_and_posts_nothing(keyless: GatewayAddress) -> None:
     rebound = {"Host": f"rebind.evil.example:{keyless.http}"}
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{keyless.http}", timeout=PATIENCE
-    ) as client:
+    async with http_client(base_url=f"http://127.0.0.1:{keyless.http}", timeout=PATIENCE) as client:
         answers = [
             await client.get(EVENTS, headers=rebound),
             await client.post("/v1/listen?encoding=mulaw", headers=rebound, content=b"\xff" * 800),
@@ -128,7 +126,7 @@ async def test_a_rebound_name_reads_and_posts_nothing(keyless: GatewayAddress) -
 
 
 async def test_every_port_looks_at_host_and_origin(keyless: GatewayAddress) -> None:
-    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with http_client() as client:
         for port, path in [
             (keyless.ws, "/livez"), (keyless.ws, "/readyz"), (keyless.http, EVENTS),
             (keyless.metrics, "/metrics"), (keyless.metrics, "/livez"),
@@ -146,9 +144,7 @@ async def test_pages_of_allowed_origins_may_read_answers(keyless: GatewayAddress
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{keyless.http}", timeout=PATIENCE
-    ) as client:
+    async with http_client(base_url=f"http://127.0.0.1:{keyless.http}", timeout=PATIENCE) as client:
         preflight = await client.options("/v1/listen", headers=asks)
         refused = await client.options("/v1/listen", headers={**asks, "Origin": EVIL})
         answer = await client.post("/v1/listen", headers={"Origin": ALLOWED}, content=b"ID3")
@@ -166,7 +162,7 @@ async def test_a_key_does_not_open_the_gateway_to_pages_of_other_sites(
     key = bearer(keyed_site.acme)
 
     assert await keyed.status("/v1/calls", Origin=EVIL, **key) == 403
-    async with httpx.AsyncClient(
+    async with http_client(
         base_url=f"http://127.0.0.1:{keyed.http}", headers=key, timeout=PATIENCE
     ) as client:
         by_name = await client.post("/v1/listen", headers={"Host": "gateway:8081"}, content=b"ID3")
@@ -278,7 +274,7 @@ async def test_incomplete_requests_do_not_block_other_clients(
         opened.callback(writer.close)
         writer.write(b"GET /v1/listen HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         slow.append(reader)
-    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with http_client() as client:
         answer = await client.post(f"http://127.0.0.1:{keyless.http}/v1/listen", content=b"ID3")
         async with asyncio.timeout(PATIENCE):
             last = await slow[-1].read()
@@ -321,7 +317,7 @@ async def test_trickled_uploads_of_a_site_take_no_place_of_work(
         _, writer = await asyncio.open_connection("127.0.0.1", keyless.http)
         opened.callback(writer.close)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx")
-    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with http_client() as client:
         answer = await client.post(f"http://127.0.0.1:{keyless.http}/v1/listen", content=b"ID3")
 
     assert answer.status_code == 400, "it was read, and is no recording"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 from redis.asyncio import Redis
-from support.waiting import PATIENCE
+from support.http_client import http_client
 
 from transcripts.api.server import Api
 from transcripts.api.settings import ApiSettings
@@ -31,7 +31,7 @@ async def running_api(
     api = Api(redis, 1, store, free)
     async with api.serving() as port:
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
+        async with http_client(base_url=url) as client:
             yield RunningApi(api, url, client)
 
 

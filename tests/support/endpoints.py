@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import httpx
+from support.http_client import http_client
 from support.pipeline import Event
-from support.waiting import PATIENCE
 
 from protocol.audio import Encoding, Pcm, encode
 from protocol.dialects.audiosocket import Frame, FrameSplitter
@@ -68,7 +67,7 @@ async def sent_events(
 ) -> AsyncGenerator[SentEvent, None]:
     """Yield events until the server ends the response.  Raises httpx.HTTPStatusError if it is not a stream."""
     async with (
-        httpx.AsyncClient(timeout=PATIENCE) as client,
+        http_client() as client,
         client.stream("GET", url, headers=headers) as answer,
     ):
         answer.raise_for_status()

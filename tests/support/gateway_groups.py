@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from support.gateways import gateway_process
+from support.http_client import http_client
 from support.valkey import ValkeyServer
 
 
@@ -25,7 +25,7 @@ class GatewayGroup:
 
     async def get(self, path: str) -> tuple[int, str]:
         """Status and text of the port for health and metrics."""
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with http_client(trust_env=False, timeout=60) as client:
             answer = await client.get(f"{self.status_url}{path}")
         return answer.status_code, answer.text
 

@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from support.measured import run_measured
+from support.stores import with_tables
 from websockets.asyncio.client import ClientConnection, connect
 
 from broker.process_group.place import GroupPlace
@@ -68,7 +69,7 @@ async def pipeline(
     """
     partitions = [Partition(number) for number in range(shares)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    store = Store.open(f"sqlite:///{folder / 'store.db'}")
+    store = Store.open(with_tables(f"sqlite:///{folder / 'store.db'}"))
     running = [
         run_measured(
             _gateway(redis, gateway, metrics, shares, gateway_clock, group), port.set_result

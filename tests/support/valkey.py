@@ -9,8 +9,12 @@ from types import TracebackType
 from typing import Self
 
 import redis as sync_redis
+from support.waiting import PATIENCE
 
 from runtime.local_stack import server_binary
+
+_PAUSE = 0.003
+"""Seconds between two questions whether a server has started."""
 
 
 class ValkeyServer:
@@ -78,13 +82,14 @@ class ValkeyServer:
             self.kill()
 
     def _wait_for_answer(self) -> None:
-        deadline = time.monotonic() + 10
-        client = sync_redis.Redis.from_url(self.url)
-        while True:
-            try:
-                client.ping()
-            except sync_redis.ConnectionError:
-                assert time.monotonic() < deadline, "Valkey does not answer"
-            else:
-                client.close()
-                return
+        """Until it answers. Asking without a pause would take the processor from the server that starts."""
+        deadline = time.monotonic() + PATIENCE
+        with sync_redis.Redis.from_url(self.url) as client:
+            while True:
+                try:
+                    client.ping()
+                except sync_redis.ConnectionError:
+                    assert time.monotonic() < deadline, "Valkey does not answer"
+                    time.sleep(_PAUSE)
+                else:
+                    return

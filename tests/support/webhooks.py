@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
+from support.stores import with_tables
 from support.waiting import PATIENCE, until
 
 from broker.outgoing.http_client import OutgoingHttp
@@ -141,7 +142,7 @@ class ClockedStore:
 
 def clocked(url: str) -> ClockedStore:
     """Open a store with a clock that a test moves."""
-    engine, clock = open_database(url), Clock()
+    engine, clock = open_database(with_tables(url)), Clock()
     return ClockedStore(Store(engine, clock), clock, engine)
 
 

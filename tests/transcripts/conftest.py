@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.postgres import emptied, postgres, programs
+from support.stores import with_tables
 from support.waiting import until_in_thread
 
 from transcripts.store import Store
@@ -61,7 +62,7 @@ def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    opened = Store.open(store_url)
+    opened = Store.open(with_tables(store_url))
     yield opened
     opened.close()
 

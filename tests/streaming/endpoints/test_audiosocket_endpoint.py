@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from support.endpoints import ringing
 from support.engines import LengthTeller
+from support.http_client import http_client
 from support.pipeline import Listener, pipeline
 from support.ports import free_port
 from support.waiting import PATIENCE
@@ -39,7 +40,7 @@ class GatewayAddresses:
     audiosocket: int
 
     async def announce(self, uuid: UUID, **said: object) -> httpx.Response:
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with http_client() as client:
             return await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
 
     @asynccontextmanager
@@ -240,7 +241,7 @@ async def test_a_call_belongs_to_the_tenant_that_announced_it(redis: Redis, tmp_
     keys, shown = keys_file(tmp_path, acme=Scope.ADMIN, other=Scope.READ)
 
     async with gateway(redis, tmp_path, keys_file=str(keys)) as endpoints:
-        async with httpx.AsyncClient(
+        async with http_client(
             headers={"Authorization": shown["acme"]}, timeout=PATIENCE
         ) as client:
             url = f"{endpoints.http}/v1/audiosocket/{uuid}"
@@ -267,7 +268,7 @@ async def test_a_key_without_ingest_scope_may_not_announce_calls(
     headers = {"Authorization": shown[who]} if who else {}
 
     async with gateway(redis, tmp_path, keys_file=str(keys)) as endpoints:
-        async with httpx.AsyncClient(headers=headers, timeout=PATIENCE) as client:
+        async with http_client(headers=headers) as client:
             answer = await client.put(f"{endpoints.http}/v1/audiosocket/{uuid4()}")
 
     assert answer.status_code == status
@@ -288,7 +289,7 @@ async def test_an_announcement_says_what_was_understood(redis: Redis, tmp_path: 
 
 
 async def test_asterisks_curl_announces_with_a_form(redis: Redis, tmp_path: Path) -> None:
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with gateway(redis, tmp_path) as endpoints, http_client() as client:
         form = {"call_id": "c2", "keywords": "Acme"}
         answer = await client.post(f"{endpoints.http}/v1/audiosocket/{uuid4()}", data=form)
 
@@ -300,7 +301,7 @@ async def test_unknown_fields_of_an_announcement_are_reported_and_the_call_is_ac
     redis: Redis, tmp_path: Path
 ) -> None:
     said = {"call_id": "a8@192.0.2.7", "role": "boss", "keywords": [{"phrase": "Acme", "boost": 9}]}
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with gateway(redis, tmp_path) as endpoints, http_client() as client:
         answer = await client.put(f"{endpoints.http}/v1/audiosocket/{uuid4()}", json=said)
 
     assert answer.status_code == 201
@@ -323,7 +324,7 @@ SOME_UUID = "40325ec2-5efd-4bd3-805f-53576e581d13"
 async def test_an_invalid_announcement_gets_the_reason(
     redis: Redis, tmp_path: Path, path: str, body: bytes, complaint: str
 ) -> None:
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with gateway(redis, tmp_path) as endpoints, http_client() as client:
         answer = await client.put(f"{endpoints.http}/v1/audiosocket/{path}", content=body)
 
     assert answer.status_code == 400

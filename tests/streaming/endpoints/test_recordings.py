@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
+from support.http_client import http_client
 from support.pipeline import pipeline
 from support.ports import free_port
 from support.waiting import PATIENCE
@@ -35,7 +36,7 @@ async def client(
     settings = GatewaySettings(http_port=port, drain_seconds=0)
     async with (
         pipeline(redis, tmp_path, moonshine, gateway=settings),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as asking,
+        http_client(base_url=f"http://127.0.0.1:{port}") as asking,
     ):
         yield asking
 
@@ -82,7 +83,7 @@ async def test_what_cannot_be_transcribed_is_refused_in_deepgrams_form(
 
     async with (
         pipeline(redis, tmp_path, None, gateway=settings),
-        httpx.AsyncClient(timeout=PATIENCE) as asking,
+        http_client() as asking,
     ):
         answer = await asking.post(
             f"http://127.0.0.1:{port}/v1/listen", params=params, content=content, timeout=PATIENCE
@@ -100,7 +101,7 @@ async def test_a_recording_that_is_not_transcribed_in_time_gets_a_retry_answer(
 
     async with (
         pipeline(redis, tmp_path, None, gateway=settings),
-        httpx.AsyncClient(timeout=PATIENCE) as asking,
+        http_client() as asking,
     ):
         answer = await asking.post(
             f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=PATIENCE
@@ -120,13 +121,10 @@ async def test_no_more_recordings_are_taken_in_than_there_is_room_for(
 
     async with (
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings),
-        httpx.AsyncClient(timeout=PATIENCE) as asking,
+        http_client() as asking,
     ):
         answers = await asyncio.gather(
-            *(
-                asking.post(url, params={"encoding": "linear16"}, content=silence, timeout=PATIENCE)
-                for _ in range(6)
-            )
+            *(asking.post(url, params={"encoding": "linear16"}, content=silence) for _ in range(6))
         )
 
     assert sorted(answer.status_code for answer in answers) == [200] * 4 + [503] * 2
@@ -140,7 +138,7 @@ async def test_a_posted_recording_goes_into_the_stream_of_recordings(
 
     async with (
         pipeline(redis, tmp_path, None, gateway=settings),
-        httpx.AsyncClient(timeout=PATIENCE) as asking,
+        http_client() as asking,
     ):
         await asking.post(
             f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=PATIENCE

@@ -11,10 +11,10 @@ import pytest
 from redis.asyncio import Redis
 from support.endpoints import SentEvent, sent_events
 from support.engines import LengthTeller
+from support.http_client import http_client
 from support.pipeline import calling, pipeline, stream
 from support.ports import free_port
 from support.valkey import ValkeyServer
-from support.waiting import PATIENCE
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -87,7 +87,7 @@ async def test_a_reader_that_comes_back_is_given_what_was_missed(
 async def test_a_browser_that_has_received_the_end_must_not_reconnect(
     redis: Redis, tmp_path: Path
 ) -> None:
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with gateway(redis, tmp_path) as endpoints, http_client() as client:
         told = await call(endpoints, "c1")
         last = str(told[-1]["seq"])
         answer = await client.get(endpoints.events("c1"), headers={"Last-Event-ID": last})
@@ -96,7 +96,7 @@ async def test_a_browser_that_has_received_the_end_must_not_reconnect(
 
 
 async def test_answers_in_progress_end_when_the_gateway_stops(redis: Redis, tmp_path: Path) -> None:
-    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with http_client() as client:
         async with gateway(redis, tmp_path) as endpoints:
             waiting = client.build_request("GET", endpoints.events("a-call-to-come"))
             answer = await client.send(waiting, stream=True)
@@ -109,7 +109,7 @@ async def test_answers_in_progress_end_when_the_gateway_stops(redis: Redis, tmp_
 async def test_without_redis_a_reader_is_asked_to_come_back(
     redis: Redis, tmp_path: Path, valkey: ValkeyServer
 ) -> None:
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
+    async with gateway(redis, tmp_path) as endpoints, http_client() as client:
         valkey.kill()
         answer = await client.get(endpoints.events("c1"))
         valkey.start()

@@ -14,11 +14,12 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 from support.containers import CONTAINERS, packed
 from support.engines import LengthTeller
+from support.http_client import http_client
 from support.pipeline import Pipeline, pipeline
 from support.ports import free_port
 from support.receiver import Receiver, receiving
 from support.stored import stored_call
-from support.waiting import PATIENCE, until
+from support.waiting import until
 
 from broker.redis_keys import DeliveryKeys
 from cli.recording import read_recording
@@ -46,7 +47,7 @@ async def site(redis: Redis, tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncC
     settings = GatewaySettings(http_port=port, drain_seconds=0)
     async with (
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         yield client, it
 
@@ -218,7 +219,7 @@ async def test_a_job_that_fails_says_why(redis: Redis, tmp_path: Path) -> None:
     settings = GatewaySettings(http_port=port, drain_seconds=0, hold_seconds=0.5)
     async with (
         pipeline(redis, tmp_path, None, gateway=settings),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         started = await post(client, packed(speech(), "wav"), background="true")
         job = await ended_job(client, started.headers["location"])
@@ -241,7 +242,7 @@ async def calling_back(
     async with (
         receiving() as receiver,
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         yield client, receiver
 

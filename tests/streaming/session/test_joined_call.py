@@ -9,15 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 from support.endpoints import Caller, ringing
 from support.engines import LengthTeller
+from support.http_client import http_client
 from support.pipeline import Listener, gateway, pipeline
 from support.ports import free_port
 from support.stored import stored_call
-from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from broker.process_group.place import GroupPlace
@@ -51,7 +50,7 @@ class TappedCall:
     async def tap(self, role: str, join: str = "customer-agent") -> AsyncIterator[Caller]:
         uuid = uuid4()
         said = {"call_id": "c1", "role": role, "join": join}
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with http_client() as client:
             answer = await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
             answer.raise_for_status()
         port = self.other_audiosocket if role == "agent" else self.audiosocket

@@ -15,6 +15,7 @@ from support.call_records import CALL, ended, final, recorded, started
 from support.chat_server import Behaviour, Content, Never, Raw, chat_server, fitting
 from support.ports import free_port
 from support.shell import ROOT, clean
+from support.stores import with_tables
 from support.valkey import ValkeyServer
 
 from protocol.redaction.policy import CARD_DATA_POLICY
@@ -48,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(store_url: str, clock: Clock) -> Iterator[Store]:
-    opened = Store(open_database(store_url), clock)
+    opened = Store(open_database(with_tables(store_url)), clock)
     opened.record(recorded("acme/c1", started(time.time()), final(SAID), ended()))
     yield opened
     opened.close()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from support.call_records import ended, final, recorded, started
+from support.stores import with_tables
 
 from protocol.events import SegmentRevised
 from transcripts.analysis.analysis_store import LEASE_SECONDS, AnalysisStore
@@ -30,7 +31,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(store_url: str, clock: Clock) -> Iterator[Store]:
-    opened = Store(open_database(store_url), clock)
+    opened = Store(open_database(with_tables(store_url)), clock)
     yield opened
     opened.close()
 

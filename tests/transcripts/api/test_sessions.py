@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 from support.api import RunningApi, bearer, running_api
 from support.call_records import CALL, recorded
 from support.credentials import Site, site, token
+from support.http_client import http_client
 from support.valkey import ValkeyServer
-from support.waiting import PATIENCE
 
 from broker.redis_keys import PAGE_SECRET
 from protocol.auth.credentials import Permit, Scope
@@ -117,7 +116,7 @@ async def test_two_processes_and_a_redis_that_lost_its_data_agree_on_the_secret(
         assert (await other.client.get("/v1/calls/c1", headers=cookie)).status_code == 200
     valkey.kill()
     valkey.start()
-    async with httpx.AsyncClient(base_url=guarded.running.url, timeout=PATIENCE) as client:
+    async with http_client(base_url=guarded.running.url) as client:
         assert (await client.get("/v1/calls/c1", headers=cookie)).status_code == 200
 
 

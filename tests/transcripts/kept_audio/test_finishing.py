@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.call_records import ended, final, recorded, started
 from support.kept_audio import audio_settings, decoded, loudness, master_keys, packets_of
+from support.stores import with_tables
 
 from protocol.audio import Encoding, Pcm, encode
 from protocol.clock import CALL_RATE
@@ -47,7 +48,7 @@ class Site:
         audio_settings(folder)
         self.folder = folder / "audio"
         self.keys = master_keys(folder)
-        self.store = Store.open(f"sqlite:///{folder / 'store.db'}")
+        self.store = Store.open(with_tables(f"sqlite:///{folder / 'store.db'}"))
         self.finisher = AudioFinisher(self.store, self.folder, self.keys, 0.0)
 
     def keep(
