@@ -17,7 +17,7 @@ BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(INSTALL) $(BIN)/python --forc
 	|| echo "trunkline-native cannot be built here: the pure audio path is used"
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install native clients demo up compiled test test-torch test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up compiled fetched-and-tested test test-torch test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,8 +51,9 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 # With `make asterisk` before it, the calls through Asterisk are among them; they take a minute alone, of mere waiting.
 # Tests start our programs often: compiled files save each start half a second, so they are written here, even where
 # PYTHONDONTWRITEBYTECODE is set.
-PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
-	TRUNKLINE_TEST_CHROMIUM=$(wildcard $(CHROMIUM)/version) $(BIN)/python -m pytest
+PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) \
+	TRUNKLINE_TEST_ASTERISK=`ls $(ASTERISK)/version 2>/dev/null` \
+	TRUNKLINE_TEST_CHROMIUM=`ls $(CHROMIUM)/version 2>/dev/null` $(BIN)/python -m pytest
 # More processes than cores, because many tests wait for real time.
 PARALLEL := --numprocesses 4 --dist worksteal
 
@@ -66,7 +67,7 @@ test:  ## run the tests
 	$(MAKE) --jobs 2 test-torch test-others
 
 # One thread: beside other processes, threads of OpenMP wait for each other on the CPU, which costs more than they save.
-test-torch: install clients $(WHISPER)/model.bin
+test-torch: install
 	OMP_NUM_THREADS=1 $(PYTEST) $(TORCH)
 
 test-others: install clients $(WHISPER)/model.bin
@@ -75,6 +76,12 @@ test-others: install clients $(WHISPER)/model.bin
 # Several processes that import new tests at the same time would each compile them.
 compiled: install
 	@$(PYTEST) --collect-only -qq $(TORCH:%=--ignore=%) >/dev/null || true
+
+# The tests with the mark `long`, which `check` leaves out, and three times the examples of all others.
+test-long: export TRUNKLINE_TEST_LONG := 1
+test-long: install clients $(WHISPER)/model.bin  ## run all tests, the long ones too, with more examples
+	OMP_NUM_THREADS=1 $(PYTEST) -m "" $(TORCH)
+	$(PYTEST) $(PARALLEL) -m "" $(TORCH:%=--ignore=%)
 
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered
@@ -118,10 +125,12 @@ browser-test: chromium  ## test the web pages in Chromium
 screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
-# What is fetched is fetched together, while mypy and the compiler of the tests take the processor.
+# The tests of engines need nothing but `install`: they, mypy and the linters run while the rest is fetched.
 check:  ## what CI runs
-	$(MAKE) --jobs 8 lint types contracts asterisk chromium clients $(WHISPER)/model.bin compiled
-	$(MAKE) --jobs 2 test-torch test-others
+	$(MAKE) --jobs 12 lint types contracts test-torch fetched-and-tested
+
+fetched-and-tested: asterisk chromium clients $(WHISPER)/model.bin compiled
+	$(MAKE) test-others
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .
@@ -162,7 +171,7 @@ locks: install  ## pin what the images install, anew
 	$(BIN)/python docker/make_locks.py
 
 images: install  ## install each image's packages in a clean environment and run them, torch too
-	TRUNKLINE_TEST_IMAGES=all $(BIN)/python -m pytest tests/test_docker_files.py tests/test_docker_sets.py
+	TRUNKLINE_TEST_IMAGES=all $(BIN)/python -m pytest -m "" tests/test_docker_files.py tests/test_docker_sets.py
 
 chaos: install  ## kill and stop everything under as many calls as fit this machine, count what was lost
 	$(BIN)/python bench/chaos.py

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Tests talk to servers on this machine. Clients that obey `http_proxy` would go through the developer's proxy.
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
+from support.examples import examples
 from support.valkey import ValkeyServer
 
 from broker.connections.connection import connect
@@ -35,7 +36,7 @@ pytest.register_assert_rewrite("support.engine_contract")
 # Tests make many objects and little garbage: with the default of 700, searching for it takes a tenth of their time.
 gc.set_threshold(10_000, 20, 50)
 
-settings.register_profile("trunkline", deadline=None)
+settings.register_profile("trunkline", deadline=None, max_examples=examples(100))
 settings.load_profile("trunkline")
 
 # a log line with a field that is not permitted fails here; in production the field is removed

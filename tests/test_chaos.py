@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.examples import examples
 
 from bench.bridge import script
 from bench.rows import rows_in, rows_of
@@ -38,7 +39,7 @@ CHAOS = [sys.executable, "bench/chaos.py", "--runs", "1", "--seed", SEED]
 
 
 def test_nothing_is_lost_or_repeated_whichever_process_is_killed() -> None:
-    scale = ["--calls", "6", "--segments", "120", "--poison", "1"]
+    scale = ["--calls", "6", "--segments", str(examples(120)), "--poison", "1"]
     alone = ["--busy", "0", "--recorder-away", "0"]
 
     run = subprocess.run(

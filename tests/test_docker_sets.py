@@ -32,11 +32,14 @@ ROOT = Path(__file__).parent.parent
 STAGES = stages((ROOT / "docker" / "Dockerfile").read_text())
 PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
 
-pytestmark = pytest.mark.skipif(
-    (sys.platform, platform.machine(), sys.version_info[:2]) != ("linux", "x86_64", (3, 11))
-    or sys.version_info < (3, 11, 3),  # redis-py needs another package there
-    reason="the locks are for the images' Python: 3.11.3 or later of 3.11 on Linux, x86-64",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        (sys.platform, platform.machine(), sys.version_info[:2]) != ("linux", "x86_64", (3, 11))
+        or sys.version_info < (3, 11, 3),  # redis-py needs another package there
+        reason="the locks are for the images' Python: 3.11.3 or later of 3.11 on Linux, x86-64",
+    ),
+]
 torch_too = pytest.mark.skipif(
     os.environ.get("TRUNKLINE_TEST_IMAGES") != "all",
     reason="installs torch, which takes minutes: `make images` runs it",

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from redis.asyncio import Redis
 from support.pipeline import Listener, calling, pipeline, stream
 from support.waiting import PATIENCE
@@ -156,6 +157,7 @@ def media_streams(audio: Pcm) -> list[dict[str, object]]:
     return [*messages, {"event": "stop", "stop": {"callSid": "CA1"}}]
 
 
+@pytest.mark.long
 async def test_cutting_a_call_into_segments_costs_no_words(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:

@@ -96,6 +96,7 @@ def share_right(words: list[dict[str, object]], agent: str | None, customer: str
     return sum(expected[str(spoken)] == found for spoken, found in pairs) / len(pairs)
 
 
+@pytest.mark.long
 async def test_a_posted_recording_is_stored_with_the_roles_that_the_greeting_tells(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from websockets.asyncio.server import ServerConnection, unix_serve
 from websockets.exceptions import ConnectionClosed
 
@@ -120,7 +121,7 @@ def in_frames(message: str | bytes, cut: int) -> bytes:
 
 @settings(
     deadline=None,
-    max_examples=30,
+    max_examples=examples(30),
     phases=[Phase.explicit, Phase.generate],  # shrinking would take minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

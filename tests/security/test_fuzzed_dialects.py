@@ -19,12 +19,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from support.examples import examples
 
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Message, Request
 
-MESSAGES = int(os.environ.get("TRUNKLINE_TEST_FUZZ", "4000"))
+MESSAGES = int(os.environ.get("TRUNKLINE_TEST_FUZZ", examples(4_500)))
 _GROWTH = 1_000_000
 """Bytes by which memory may differ at the end: caches of interpreter and libraries."""
 

@@ -103,7 +103,7 @@ async def test_a_message_that_is_too_long_closes_its_connection_only(url: str) -
 async def test_fragments_without_end_are_cut_off(url: str) -> None:
     async def fragments() -> AsyncIterator[str]:
         while True:
-            yield "x"
+            yield "x" * 10
 
     async with connect(f"{url}/v1/calls", compression=None) as bridge:
         with pytest.raises(ConnectionClosed):

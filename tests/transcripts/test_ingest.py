@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.call_records import CALL, HUGE, final
+from support.examples import examples
 
 from protocol.events import LoggedEvent
 from protocol.events.event_codec import encode_event
@@ -76,7 +77,9 @@ def test_of_any_mixture_all_good_ones_are_stored_and_all_bad_ones_set_aside(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(event=st.sampled_from(CALL), place=st.floats(0, 1), instead=st.binary(max_size=3))
 def test_a_damaged_event_is_stored_or_quarantined_and_other_calls_go_on(

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.call_records import said, transcript
 from support.debian import install
+from support.examples import examples
 
 from transcripts.formats.export import export
 from transcripts.transcript import Transcript
@@ -50,7 +51,7 @@ def words_of(talk: Transcript, form: str) -> list[str]:
     return [word for text in texts for word in text.split()]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(first=WORDS, second=WORDS)
 def test_every_form_holds_the_same_words(first: list[str], second: list[str]) -> None:
     talk = transcript(

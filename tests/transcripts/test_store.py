@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, text
 from support.call_records import CALL, HUGE, ended, final, recorded, started
+from support.examples import examples
 
 from protocol.events import (
     DtmfPressed,
@@ -84,7 +85,9 @@ def test_the_same_batch_twice_changes_nothing(store: Store) -> None:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     order=st.permutations(recorded("c1", *CALL) + recorded("c1", *CALL)),

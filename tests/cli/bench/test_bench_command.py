@@ -33,6 +33,7 @@ def test_a_gateway_is_measured_beside_the_socket_itself_and_loses_nothing(tmp_pa
     assert "x sink" in done.stdout
 
 
+@pytest.mark.long
 def test_another_checkout_is_measured_beside_this_one(tmp_path: Path) -> None:
     command = f"trunkline bench --tree other={_ROOT} --calls 1 --no-sink --warm-up 3 --seconds 2"
 

@@ -11,6 +11,7 @@ import pytest
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.wav import read_wav
 
 from protocol.audio import Pcm
@@ -113,7 +114,7 @@ def test_the_length_of_an_opus_packet_stands_in_front(first: bytes, milliseconds
     assert opus_duration(first) == milliseconds * RATE / 1_000
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(Codec), st.lists(st.binary(max_size=400), max_size=20))
 def test_any_packets_are_decoded_or_refused_and_never_more_than_they_can_hold(
     codec: Codec, packets: list[bytes]
@@ -302,7 +303,7 @@ def test_the_longest_message_of_raw_audio_would_be_taken_compressed_too() -> Non
     assert LONGEST_FRAME_SECONDS > 2**20 / 8_000
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.sampled_from(Codec), st.lists(st.binary(max_size=400), max_size=20))
 def test_any_frames_are_decoded_in_bounded_steps_or_refused(codec: Codec, raw: list[bytes]) -> None:
     frames = Frames(codec)

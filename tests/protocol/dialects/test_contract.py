@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from recordings import DialectRecording, load, names, replay
+from support.examples import examples
 
 from protocol.bridge_events import (
     AudioReceived,
@@ -248,7 +249,7 @@ def test_whatever_is_said_only_a_dialect_error_comes_out(name: str) -> None:
         recording = RECORDINGS[name]
 
     OfThisDialect.TestCase.settings = settings(
-        max_examples=60, stateful_step_count=15, deadline=None
+        max_examples=examples(60), stateful_step_count=15, deadline=None
     )
 
     OfThisDialect.TestCase().runTest()

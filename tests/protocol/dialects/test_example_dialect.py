@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from recordings import DialectRecording, parse, replay
+from support.examples import examples
 from support.snippets import module_of, snippet
 from test_contract import AnyOrder
 
@@ -41,7 +42,7 @@ def test_the_example_passes_the_contract_test_with_messages_in_any_order(
         recording = toy
 
     OfTheExample.TestCase.settings = settings(
-        max_examples=20, stateful_step_count=15, deadline=None
+        max_examples=examples(20), stateful_step_count=15, deadline=None
     )
 
     OfTheExample.TestCase().runTest()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from protocol.calls.text_form import AS_WRITTEN, MOST_REPLACEMENTS, Replacement, TextForm
 from protocol.events import Final, Redaction, SegmentId, Span, Timing, Word
@@ -76,7 +77,7 @@ ANY_WORDS = LANGUAGE.flatmap(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(SENTENCES)
 def test_formatting_twice_changes_nothing(case: tuple[str, list[str]]) -> None:
     language, said = case
@@ -85,7 +86,7 @@ def test_formatting_twice_changes_nothing(case: tuple[str, list[str]]) -> None:
     assert shown(once, language) == once
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(ANY_WORDS)
 def test_every_word_has_its_place_and_times_stay_in_order(case: tuple[str, list[str]]) -> None:
     language, said = case

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from protocol.calls.text_form import AS_WRITTEN, Replacement, TextForm
 from protocol.formatting.partials import shown_partial
@@ -30,7 +31,7 @@ CALLS = st.sampled_from(sorted(LEXICONS)).flatmap(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(CALLS)
 def test_what_is_shown_as_stable_never_changes(case: tuple[str, list[str]]) -> None:
     language, words = case

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from protocol.numbers.atoms import atoms
 from protocol.numbers.languages import LEXICONS, lexicon_of
@@ -69,7 +70,7 @@ def test_other_words_end_a_run() -> None:
     assert [run.digits for run in found] == ["1234", "56"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.sampled_from(sorted(LEXICONS)).flatmap(
         lambda language: st.tuples(

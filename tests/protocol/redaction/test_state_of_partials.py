@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from protocol.events import SegmentId, Span
 from protocol.redaction.call_state import CallState
@@ -33,7 +34,7 @@ def state_after(lines: list[tuple[str, ...]]) -> CallState:
     return state
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(SAID, min_size=1, max_size=4), SAID, st.sampled_from([CARD_DATA_POLICY, UNDATED]))
 def test_words_without_numbers_are_hidden_alike_whatever_was_said_before(
     before: list[tuple[str, ...]], words: tuple[str, ...], policy: object

@@ -8,6 +8,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sounds
+from support.examples import examples
 from support.wav import read_wav
 
 from protocol.audio import Pcm
@@ -270,7 +271,7 @@ speech = st.lists(st.tuples(st.booleans(), st.integers(100, 14_000)), min_size=1
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     pcm=speech,
     pieces=st.lists(st.integers(1, 5_000), min_size=1, max_size=4),
@@ -283,7 +284,7 @@ def test_segments_do_not_depend_on_how_the_audio_was_cut(
     assert same(whole(pcm, vad=vad, rate=rate, pieces=pieces), whole(pcm, vad=vad, rate=rate))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(pcm=speech, pieces=st.lists(st.integers(80, 5_000), min_size=1, max_size=4))
 def test_every_sample_is_in_one_segment_or_in_the_silence_between(
     pcm: Pcm, pieces: list[int]
@@ -408,7 +409,7 @@ def test_audio_is_not_lost_under_an_account_that_would_not_count_it(account: Acc
     assert segmenter.heard == 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     st.lists(
         st.tuples(st.sampled_from(["voice", "silence", *Account]), st.integers(1, 20_000)).filter(

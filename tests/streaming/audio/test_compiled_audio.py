@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
@@ -101,7 +102,7 @@ def told(
     return [flat(event) for event in events], segmenter.totals, segmenter.levels.tolist()
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.integers(0, 10_000),
     LAWS,
@@ -137,7 +138,7 @@ def test_a_channel_has_the_events_the_accounts_and_the_levels_of_the_pure_path(
     assert found[0] == found[1]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.integers(0, 10_000),
     LAWS,
@@ -266,7 +267,7 @@ def dialled(seed: int, rate: int) -> Pcm:
     return to_pcm(np.concatenate(parts).astype(np.float32))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 10_000), SIZES, st.sampled_from([8_000, 16_000]), st.sets(st.integers(1, 80)))
 def test_digits_are_those_of_the_pure_path(
     seed: int, sizes: list[int], rate: int, gaps: set[int]
@@ -295,7 +296,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(CHANGES, max_size=40))
 def test_a_buffer_keeps_the_samples_of_the_pure_one(changes: list[tuple[str, int]]) -> None:
     step = compiled.installed()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from streaming.audio import compiled
 from streaming.audio.compiled_endpointing import Endpointer, Tracker, new_endpointer, new_tracker
@@ -88,7 +89,7 @@ def history(limits: Endpointing, seed: int, doubtful: int) -> Iterator[State]:
     yield (endpointer.levels.tolist(),)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(SETTINGS, st.integers(0, 10_000), st.integers(1, 9))
 def test_boundaries_sources_and_levels_are_those_of_the_pure_path(
     limits: Endpointing, seed: int, doubtful: int

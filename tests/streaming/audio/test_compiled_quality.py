@@ -12,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from support import sounds
+from support.examples import examples
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
@@ -123,7 +124,7 @@ def is_on_edge(block: Block) -> bool:
     return any(abs(level - edge) < 1e-3 for level in levels for edge in EDGES_DBFS)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.sampled_from(sorted(FORMS)),
     st.integers(0, 100_000),
@@ -138,7 +139,7 @@ def test_a_block_has_the_measurements_of_the_pure_path(
     assert_alike(pure, found)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @example(np.array([-32_768] * 249 + [-32_767], np.int16), 8)
 @given(
     st_numpy.arrays(np.int16, 40, elements=st.integers(-32_768, 32_767)),
@@ -220,7 +221,7 @@ def warnings_of(pcm: Pcm) -> list[LineWarning]:
     return said
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(st.sampled_from(sorted(FORMS)), min_size=1, max_size=3),
     st.integers(0, 100_000),

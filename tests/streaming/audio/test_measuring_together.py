@@ -9,6 +9,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sounds
+from support.examples import examples
 
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.events import Fault, LineWarning, Span
@@ -62,7 +63,7 @@ def line(kind: str, seed: int, seconds: float = 8.0) -> Pcm:
 KINDS = st.lists(st.sampled_from(sorted(LINES)), min_size=1, max_size=8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(KINDS, st.integers(0, 1_000))
 def test_blocks_together_have_the_measurements_of_each_alone(kinds: list[str], seed: int) -> None:
     blocks = [line(kind, seed + n, 0.25) for n, kind in enumerate(kinds)]
@@ -87,7 +88,7 @@ def heard_alone(pcm: Pcm, spoken: list[Span]) -> list[LineWarning]:
     return said
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(LINES)), min_size=2, max_size=5),
     st.integers(0, 1_000),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.wav import read_wav
 
 from protocol.audio import Pcm
@@ -89,7 +90,7 @@ def test_a_pause_ends_a_segment_in_the_same_frame_as_with_a_run_for_each(
         assert expected <= number < expected + MOST_TICKS
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.text("#.", max_size=30), st.integers(100, 600))
 def test_the_patience_is_one_to_four_ticks(pattern: str, hangover_ms: int) -> None:
     segmenter = ChannelSegmenter(Endpointing(hangover_ms=hangover_ms), vad=Vad.WEBRTC)

@@ -10,6 +10,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sounds
+from support.examples import examples
 from support.wav import read_wav
 
 from protocol.audio import Encoding, Pcm, decode, encode
@@ -279,7 +280,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(PIECES, st.sampled_from([8_000, 16_000]), st.sampled_from(Encoding))
 def test_no_audio_whatever_upsets_it_or_is_warned_of_twice(
     pieces: list[tuple[int, int, bytes]], rate: int, encoding: Encoding

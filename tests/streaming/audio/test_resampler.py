@@ -3,6 +3,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from protocol.audio import Pcm
 from streaming.audio.resampler import Halver, RateConverter, to_pcm
@@ -88,7 +89,7 @@ def test_a_converted_tone_keeps_its_pitch_and_the_count_is_exact(rate: int) -> N
     assert decibels_above(pcm, 1_100, to) < -50
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rate=st.integers(8_000, 48_000),
     start=st.integers(0, 10**6),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.dtmf import DtmfDetector, Key, detect
@@ -56,7 +57,7 @@ def cuts(total: int, sizes: list[int]) -> list[tuple[int, int]]:
 SIZES = st.lists(st.integers(1, 700), min_size=1, max_size=5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(SIZES, min_size=2, max_size=4), LAWS, st.integers(0, 1_000))
 def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
     sizes: list[list[int]], law: Encoding, seed: int
@@ -83,7 +84,7 @@ def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
         assert found[place] == ticks
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(SIZES, LAWS, st.integers(0, 1_000), st.sampled_from([1.0, 0.03, 0.003]))
 def test_a_gain_within_the_detector_is_the_gain_before_it(
     sizes: list[int], law: Encoding, seed: int, volume: float
@@ -115,7 +116,7 @@ def test_a_gain_within_the_detector_is_the_gain_before_it(
     assert np.array_equal(within.audio.cut(0, len(pcm)), behind.audio.cut(0, len(pcm)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(SIZES, min_size=2, max_size=4), LAWS, st.integers(0, 1_000), st.integers(1, 6))
 def test_digits_of_channels_together_are_the_digits_of_each_alone(
     sizes: list[list[int]], law: Encoding, seed: int, every: int
@@ -160,7 +161,7 @@ class PlacedAudio:
                     self.late += samples
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(-3, 12), st.integers(0, 3), st.booleans()), min_size=1, max_size=40

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from support.api import running_api
 from support.call_records import CALL, recorded
+from support.examples import examples
 from support.valkey import ValkeyServer
 from support.waiting import PATIENCE
 
@@ -70,7 +71,7 @@ def test_no_request_makes_the_api_fail_and_every_response_is_as_described(api_ur
     for operation in operations:
 
         @settings(
-            max_examples=12,
+            max_examples=examples(24),
             deadline=None,
             derandomize=True,
             database=None,

@@ -15,6 +15,17 @@ from workers.engines.moonshine.engine import Moonshine
 from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
 from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 
+_QUICK = "test_no_speech_gives_no_words[whisper-final-silence]"
+"""Of Whisper's tests with sounds that are no speech, that in each run: it takes seconds for each other sound."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave most sounds without speech to long runs of Whisper."""
+    for item in items:
+        is_sound = item.name.startswith("test_no_speech") and "[whisper" in item.name
+        if is_sound and "partial" not in item.name and item.name != _QUICK:
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture(scope="session")
 def moonshine() -> Moonshine:

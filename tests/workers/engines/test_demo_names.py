@@ -50,7 +50,7 @@ def call(offset: int, gain: float) -> list[Pcm]:
     ("offset", "gain"),
     [
         (0, 1.0),
-        (120, 2.0),  # cut here, "Quillon" was written "Quilen"
+        pytest.param(120, 2.0, marks=pytest.mark.long),  # cut here, "Quillon" was "Quilen"
     ],
 )
 def test_every_name_of_the_demo_call_is_written_as_listed(

@@ -152,6 +152,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return plain, weights.ready(None, _ignored)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0.5, 3.1])
 def test_every_state_key_and_logit_is_equal_to_the_last_bit(
     folders: tuple[Path, Path], seconds: float

@@ -159,6 +159,7 @@ def written_pcm(path: Path, samples: Any) -> None:
         file.writeframes((samples * 32_767).astype("<i2").tobytes())
 
 
+@pytest.mark.long
 def test_the_price_of_trusted_drafts_is_measured_by_the_documented_command(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

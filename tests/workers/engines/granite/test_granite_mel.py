@@ -75,6 +75,7 @@ def test_a_clip_that_is_too_short_is_filled_up_with_silence(samples: int) -> Non
     assert len(found) == frames_in(samples) == 15
 
 
+@pytest.mark.long
 def test_torchaudio_is_not_needed(tiny: Any) -> None:
     """In a process of its own: this one has lent the vendor a transform."""
     import subprocess

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("support.tiny_granite")
+pytestmark = pytest.mark.long
 
 CHILD = Path(__file__).parent.parent.parent.parent / "support" / "limited_granite.py"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}

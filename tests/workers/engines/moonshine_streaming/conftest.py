@@ -32,7 +32,10 @@ def fitted(made: Callable[[str], Path]) -> Path:
     return made("equal")
 
 
-@pytest.fixture(scope="session", params=["babbling-equal", "babbling-wider"])
+@pytest.fixture(
+    scope="session",
+    params=["babbling-equal", pytest.param("babbling-wider", marks=pytest.mark.long)],
+)
 def babbling(request: pytest.FixtureRequest, made: Callable[[str], Path]) -> Path:
     """A folder with a made model that writes much."""
     return made(request.param)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 made_moonshine = pytest.importorskip("support.made_moonshine")
 
@@ -42,7 +43,7 @@ def tensors_of(state: EncoderState) -> list[Any]:
     return [frontend.rest, frontend.frames, frontend.halves, *layers]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     length=st.integers(FRAME, len(SPEECH)),
     cuts=st.lists(st.integers(0, len(SPEECH)), max_size=12),

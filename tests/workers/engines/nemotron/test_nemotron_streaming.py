@@ -39,7 +39,10 @@ def vendor(checkpoints: Path) -> Any:
     return tiny_nemotron.reference(checkpoints / "babbling")
 
 
-@pytest.fixture(scope="module", params=CHUNKS)
+@pytest.fixture(
+    scope="module",
+    params=[80, 560, *(pytest.param(length, marks=pytest.mark.long) for length in (320, 1120))],
+)
 def chunk_ms(request: pytest.FixtureRequest) -> int:
     length: int = request.param
     return length
