@@ -55,7 +55,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) \
 	TRUNKLINE_TEST_ASTERISK=`ls $(ASTERISK)/version 2>/dev/null` \
 	TRUNKLINE_TEST_CHROMIUM=`ls $(CHROMIUM)/version 2>/dev/null` $(BIN)/python -m pytest
 # More processes than cores, because many tests wait for real time.
-PARALLEL := --numprocesses 4 --dist worksteal
+PARALLEL := --numprocesses 5 --dist worksteal
 
 # Only the tests of engines that run in torch, of the engine whose worker has Granite's encoder, and of files that torch
 # writes need torch and transformers, which take six seconds to import: one process runs them all.
