@@ -168,6 +168,26 @@ async def test_two_workers_on_one_call_leave_no_digit(redis: Redis) -> None:
         assert [one for one in digits if contains_number(left, one)] == []
 
 
+async def test_a_group_that_was_taken_for_a_code_becomes_a_part_of_the_second_card(
+    redis: Redis,
+) -> None:
+    texts = ["my card is 4111 1111 1111 1111", "and the other is 4738", "2916", "0563 7481"]
+    async with spoken(redis, texts) as call:
+        for number in range(2):
+            await call.say(number)
+        before = (await call.shown())[1]
+        for number in range(2, 4):
+            await call.say(number)
+
+    final = [event for event in await call.events() if isinstance(event, Final)][1]
+    assert (before, final.text) == (
+        "and the other is [SECURITY_CODE]",
+        "and the other is [CARD_NUMBER]",
+    )
+    assert [(one.kind, one.place) for one in final.redactions] == [("card_number", 4)]
+    assert SegmentRevised(final) in await call.events()
+
+
 async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
     texts = ["my card is 4738 2916 0563 7481 and now", "it is 4738"]
     async with spoken(redis, texts) as call, redis.pubsub() as told:
