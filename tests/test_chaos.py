@@ -38,6 +38,7 @@ SEED = os.environ.get("TRUNKLINE_CHAOS_SEED", "20261123")
 CHAOS = [sys.executable, "bench/chaos.py", "--runs", "1", "--seed", SEED]
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_repeated_whichever_process_is_killed() -> None:
     scale = ["--calls", "6", "--segments", str(examples(120)), "--poison", "1"]
     alone = ["--busy", "0", "--recorder-away", "0"]

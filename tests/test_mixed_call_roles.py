@@ -136,6 +136,7 @@ async def test_without_a_greeting_speakers_have_numbers_and_no_roles(
     assert {word.get("role") for word in words} == {None}
 
 
+@pytest.mark.long
 async def test_a_live_call_tells_the_roles_and_corrects_the_words_before(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:

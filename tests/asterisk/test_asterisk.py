@@ -75,9 +75,11 @@ async def office(redis: Redis, folder: Path, engine: Engine) -> AsyncIterator[Of
     ("number", "dialect", "role"),
     [
         ("1001", "asterisk", "customer"),  # chan_websocket, events in words
-        ("2001", "asterisk", "agent"),  # chan_websocket, events in JSON, 16 kHz
+        # chan_websocket, events in JSON, 16 kHz
+        pytest.param("2001", "asterisk", "agent", marks=pytest.mark.long),
         ("3001", "audiosocket", "customer"),  # the dialplan application
-        ("4001", "audiosocket", "agent"),  # the channel driver, 16 kHz
+        # the channel driver, 16 kHz
+        pytest.param("4001", "audiosocket", "agent", marks=pytest.mark.long),
     ],
 )
 async def test_a_telephone_call_is_transcribed(
@@ -124,6 +126,7 @@ def _speech(entry: dict[str, str]) -> Pcm:
     return read_recording(SPEECH / entry["file"]).channels[0]
 
 
+@pytest.mark.long
 async def test_calls_at_the_same_time_do_not_touch_each_other(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:

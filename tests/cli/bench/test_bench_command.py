@@ -13,6 +13,7 @@ from cli.bench.report import Capacity
 _ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.long
 def test_a_gateway_is_measured_beside_the_socket_itself_and_loses_nothing(tmp_path: Path) -> None:
     command = "trunkline bench --calls 2 --warm-up 3 --seconds 3"
 

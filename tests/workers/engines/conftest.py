@@ -15,15 +15,19 @@ from workers.engines.moonshine.engine import Moonshine
 from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
 from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 
+_LONG = (
+    "test_no_speech_gives_no_words[whisper-final-",
+    "test_no_speech_gives_no_keywords[whisper]",
+    "test_the_text_is_the_same_whatever_else_is_in_the_batch_and_in_its_order[whisper]",
+)
 _QUICK = "test_no_speech_gives_no_words[whisper-final-silence]"
-"""Of Whisper's tests with sounds that are no speech, that in each run: it takes seconds for each other sound."""
+"""Whisper takes seconds for each of these: one of them is in each run, the others in long ones."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave most sounds without speech to long runs of Whisper."""
+    """Leave most of Whisper's work on sounds without speech to long runs."""
     for item in items:
-        is_sound = item.name.startswith("test_no_speech") and "[whisper" in item.name
-        if is_sound and "partial" not in item.name and item.name != _QUICK:
+        if item.name.startswith(_LONG) and item.name != _QUICK:
             item.add_marker(pytest.mark.long)
 
 
