@@ -27,6 +27,8 @@ PAGES = {
     "no such call": ("/calls/nobody", "body:not(.loading) .waiting-for-call h2"),
 }
 LOGIN = ("/login", "input[name=key]")
+USED_MOST = {"live", "call", "finished", "talk", "connect"}
+"""Pages that axe reads in each run; the others in long ones."""
 SCHEMES: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "light, more contrast": {"color_scheme": "light", "contrast": "more"},
@@ -79,7 +81,10 @@ async def site(shared: Stack) -> AsyncIterator[Site]:
             await talk.hang_up()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name",
+    [one if one in USED_MOST else pytest.param(one, marks=pytest.mark.long) for one in PAGES],
+)
 async def test_no_page_violates_a_rule_of_axe_in_any_scheme(
     site: Site, page: Page, name: str
 ) -> None:

@@ -66,6 +66,7 @@ def test_the_last_partial_is_the_text_of_the_whole_segment(
     assert partial.text.split() == text_of(emissions(expected.best, expected.probabilities)).split()
 
 
+@pytest.mark.long
 def test_the_error_of_block_caching_is_small_and_bounded(
     parts: Any, listener: CountingFrontend
 ) -> None:
