@@ -130,7 +130,7 @@ def revised(final: Final, mask: Mask, policy: Policy) -> Final:
     """
     A final with one more mask on its shown words. The same again if the mask was applied before.
 
-    The mask of a tag changes its kind.
+    A mask of another kind on a tag replaces the tag.
     """
     if any(one.place == mask.first and one.kind == mask.kind for one in final.redactions):
         return final

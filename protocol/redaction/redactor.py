@@ -148,23 +148,21 @@ class _Segment:
     def _revision(
         self, fact: Fact, edge: Edge | None, one: "_Judged"
     ) -> Iterator[tuple[Fact, Revision]]:
-        """The mask of another part of a number, if that part is shown. A whole card may follow another number."""
+        """The mask of another part of a number, unless it is masked rightly or `one` is a whole card number."""
         if edge is None or one.kind is None:
             return
         if one.said.is_card and not (edge.count >= 4 and edge.begins_card):
             return
-        first = last = edge.first
-        if not edge.kind:
-            last = edge.last
-        elif not self._was_no_code(fact, edge, one):
+        if edge.kind and not self._was_taken_for_a_code(fact, edge, one):
             return
+        last = edge.first if edge.kind else edge.last  # a tag is one word
         yield (
             masked(fact, edge, one.kind),
-            Revision(fact.segment, Mask(first, last, one.kind)),
+            Revision(fact.segment, Mask(edge.first, last, one.kind)),
         )
 
-    def _was_no_code(self, fact: Fact, edge: Edge, one: "_Judged") -> bool:
-        """Whether a group of four was masked as a code, which nobody named, before its card was known."""
+    def _was_taken_for_a_code(self, fact: Fact, edge: Edge, one: "_Judged") -> bool:
+        """Whether four digits of a card number were masked as a security code that nobody had asked for."""
         if (edge.kind, one.kind) != (DataKind.SECURITY_CODE, DataKind.CARD_NUMBER):
             return False
         asked, _ = self._state.topic(fact.span.start)
