@@ -78,10 +78,8 @@ compiled: install
 	@$(PYTEST) --collect-only -qq $(TORCH:%=--ignore=%) >/dev/null || true
 
 # The tests with the mark `long`, which `check` leaves out, and three times the examples of all others.
-test-long: export TRUNKLINE_TEST_LONG := 1
-test-long: install clients $(WHISPER)/model.bin  ## run all tests, the long ones too, with more examples
-	OMP_NUM_THREADS=1 $(PYTEST) -m "" $(TORCH)
-	$(PYTEST) $(PARALLEL) -m "" $(TORCH:%=--ignore=%)
+test-long:  ## run all tests, the long ones too, with more examples
+	TRUNKLINE_TEST_LONG=1 PYTEST_ADDOPTS="$$PYTEST_ADDOPTS -m ''" $(MAKE) test
 
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered

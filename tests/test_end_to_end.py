@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.pipeline import Listener, calling, pipeline, stream
+from support.prompts import PROMPTS, SPEECH
 from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -18,14 +19,13 @@ from protocol.audio import Encoding, Pcm, encode
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
 
-FOLDER = Path(__file__).parent / "speech"
-MANIFEST = [json.loads(line) for line in (FOLDER / "manifest.jsonl").read_text().splitlines()]
+MANIFEST = [*PROMPTS.values()]
 SILENCE = np.zeros(9_600, dtype=np.int16)
 
 
 def prompt(entry: dict[str, str]) -> Pcm:
     """The audio of a manifest's line."""
-    return read_recording(FOLDER / entry["file"]).channels[0]
+    return read_recording(SPEECH / entry["file"]).channels[0]
 
 
 def spoken(entries: list[dict[str, str]]) -> tuple[Pcm, str]:

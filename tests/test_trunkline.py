@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.prompts import PROMPTS
 from support.valkey import ValkeyServer
 from support.waiting import PATIENCE
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).parent.parent
 PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
-REFERENCE = {
-    Path(entry["file"]).name: entry["text"]
-    for entry in map(json.loads, (ROOT / "tests/speech/manifest.jsonl").read_text().splitlines())
-}[PROMPT.name]
+REFERENCE = PROMPTS[PROMPT.stem]["text"]
 
 
 @pytest.fixture

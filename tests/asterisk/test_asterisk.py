@@ -1,11 +1,11 @@
 """
 A real Asterisk: telephones call it with RTP, it streams to Trunkline, and the words come out right.
 
-`make asterisk-test` sets up Debian's Asterisk and runs these.
+`make asterisk-test` sets up Debian's Asterisk and runs these. A call by RTP is never cut at the same sample twice, so
+they use prompts whose words are the same at any cut and level: `incorrect` in `agent-incorrect` is `in correct` at some.
 """
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from support.endpoints import sent_events
 from support.pipeline import Listener, pipeline
 from support.ports import free_port
+from support.prompts import PROMPTS, SPEECH
 
 from cli.recording import read_recording
 from protocol.audio import Pcm
@@ -27,15 +28,6 @@ from streaming.settings import GatewaySettings
 from transcripts.wer import word_errors
 from workers.engines.base import Engine
 
-SPEECH = Path(__file__).parents[1] / "speech"
-PROMPTS = {
-    Path(entry["file"]).stem: entry
-    for entry in map(json.loads, (SPEECH / "manifest.jsonl").read_text().splitlines())
-}
-"""
-The recordings by name. The tests use those whose words are the same at any cut and level: a call by RTP is never cut
-at the same sample twice, and the `incorrect` of `agent-incorrect` becomes `in correct` at some cuts.
-"""
 INSTALLED = os.environ.get("TRUNKLINE_TEST_ASTERISK")  # the file that install.py writes last
 ROOT = Root(Path(INSTALLED or "./version").resolve().with_name("root"))
 

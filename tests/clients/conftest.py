@@ -12,16 +12,12 @@ from typing import Any
 
 import pytest
 from support.clients import BIN, LONG, ROOT, Clients, GatewayPorts, Prompt
+from support.prompts import PROMPTS, SPEECH
 from support.servers import until
 
 from protocol.auth.credentials import ApiKey, Keyring, Scope, Signer, SignerKind, digest, key_text
 
-SPEECH = ROOT / "tests" / "speech"
 PUBLIC = "wss://calls.example.com"
-PROMPTS = {
-    Path(entry["file"]).stem: entry
-    for entry in map(json.loads, (SPEECH / "manifest.jsonl").read_text().splitlines())
-}
 
 
 @pytest.fixture(scope="session")

@@ -125,6 +125,15 @@ def _twisted(value: Any, dice: random.Random) -> Any:
     return dice.choice(_STRANGE)
 
 
+def spoilt(message: Message, said: list[Message], dice: random.Random) -> Message:
+    """In a third of the cases another message than the one that is due."""
+    if dice.random() < 0.02:
+        return dice.choice(_BOMBS)
+    if dice.random() < 0.3:
+        return bent(message, dice)
+    return dice.choice(said) if dice.random() < 0.1 else message
+
+
 def harass(request: Request, said: list[Message], count: int, dice: random.Random) -> int:
     """
     Say `count` messages, over as many connections as it takes; how many of these opened a call.
@@ -135,14 +144,8 @@ def harass(request: Request, said: list[Message], count: int, dice: random.Rando
     for _ in range(count):
         message = said[place % len(said)]
         place += 1
-        if not opened:
-            pass
-        elif dice.random() < 0.02:
-            message = dice.choice(_BOMBS)
-        elif dice.random() < 0.3:
-            message = bent(message, dice)
-        elif dice.random() < 0.1:
-            message = dice.choice(said)
+        if opened:
+            message = spoilt(message, said, dice)
         try:
             events = speaker.receive(message)
             for event in events:

@@ -3,18 +3,15 @@
 import os
 import signal
 import subprocess
-import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import redis as sync_redis
-from support.waiting import PATIENCE
+from support.waiting import wait_until
 
 from runtime.local_stack import server_binary
-
-_PAUSE = 0.003
-"""Seconds between two questions whether a server has started."""
 
 
 class ValkeyServer:
@@ -82,14 +79,10 @@ class ValkeyServer:
             self.kill()
 
     def _wait_for_answer(self) -> None:
-        """Until it answers. Asking without a pause would take the processor from the server that starts."""
-        deadline = time.monotonic() + PATIENCE
+        def answers() -> bool:
+            with suppress(sync_redis.ConnectionError):
+                return bool(client.ping())
+            return False
+
         with sync_redis.Redis.from_url(self.url) as client:
-            while True:
-                try:
-                    client.ping()
-                except sync_redis.ConnectionError:
-                    assert time.monotonic() < deadline, "Valkey does not answer"
-                    time.sleep(_PAUSE)
-                else:
-                    return
+            wait_until(answers)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from support.examples import examples
 
 tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
@@ -23,7 +22,7 @@ from workers.engines.granite.loading import prepared, take_apart  # noqa: E402 -
 from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_4_0  # noqa: E402
 
-CASES = int(os.environ.get("TRUNKLINE_TEST_CASES", examples(24)))
+CASES = int(os.environ.get("TRUNKLINE_TEST_CASES", "24"))
 MOST = 7
 SLOTS = 6
 TERMS = ("Ann", "Łódź", "O'Brien & Sons", "A-4711")
@@ -124,6 +123,4 @@ def test_each_token_is_the_reference_s_in_ragged_batches_with_and_without_drafts
         assert len(texts) == CASES
         assert max(reference.shortfall(made, one) for one in texts.values()) <= TOLERANCE[dtype]
     assert sum(one.accepted for one in drafted.values()) >= CASES
-    assert len({one.tokens for one in plain.values()}) >= min(
-        10, CASES // 2
-    )  # the random model listens
+    assert len({one.tokens for one in plain.values()}) >= 10  # the random model listens
