@@ -17,7 +17,7 @@ BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(INSTALL) $(BIN)/python --forc
 	|| echo "trunkline-native cannot be built here: the pure audio path is used"
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install native clients demo up compiled fetched-and-tested test test-torch test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up compiled fetched-and-tested compiled-and-tested test test-torch test-fetched test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -55,34 +55,40 @@ PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) \
 	TRUNKLINE_TEST_ASTERISK=`ls $(ASTERISK)/version 2>/dev/null` \
 	TRUNKLINE_TEST_CHROMIUM=`ls $(CHROMIUM)/version 2>/dev/null` $(BIN)/python -m pytest
 # More processes than cores, because many tests wait for real time.
-PARALLEL := --numprocesses 5 --dist worksteal
+PARALLEL := --dist worksteal --numprocesses
 
 # Only the tests of engines that run in torch, of the engine whose worker has Granite's encoder, and of files that torch
 # writes need torch and transformers, which take six seconds to import: one process runs them all.
 TORCH := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
 	tests/workers/engines/nemotron tests/workers/engines/vllm/test_vllm_embeddings.py \
 	tests/workers/speakers/test_tensor_file.py
+# These use programs of other people: Asterisk, Chromium, clients of other services.
+FETCHED := tests/asterisk tests/browser tests/clients
+OTHERS := $(TORCH:%=--ignore=%) $(FETCHED:%=--ignore=%)
 
 test:  ## run the tests
-	$(MAKE) --jobs 2 test-torch test-others
+	$(MAKE) --jobs 3 test-torch test-fetched test-others
 
 # One thread: beside other processes, threads of OpenMP wait for each other on the CPU, which costs more than they save.
 test-torch: install
 	OMP_NUM_THREADS=1 $(PYTEST) $(TORCH)
 
-test-others: install clients $(WHISPER)/model.bin
-	$(PYTEST) $(PARALLEL) $(TORCH:%=--ignore=%)
+test-fetched: install clients
+	$(PYTEST) $(PARALLEL) 2 $(FETCHED)
+
+test-others: install $(WHISPER)/model.bin
+	$(PYTEST) $(PARALLEL) 4 $(OTHERS)
 
 # Several processes that import new tests at the same time would each compile them.
 compiled: install
-	@$(PYTEST) --collect-only -qq $(TORCH:%=--ignore=%) >/dev/null || true
+	@$(PYTEST) --collect-only -qq $(OTHERS) >/dev/null || true
 
 # The tests with the mark `long`, which `check` leaves out, and three times the examples of all others.
 test-long:  ## run all tests, the long ones too, with more examples
 	TRUNKLINE_TEST_LONG=1 PYTEST_ADDOPTS="$$PYTEST_ADDOPTS -m ''" $(MAKE) test
 
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
-	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered
+	$(PYTEST) $(PARALLEL) 5 --cov --cov-report=term:skip-covered
 
 # Folders of pure code and of small servers, without engines; not the files whose tests wait for real time or start
 # processes. Under 90 seconds on two cores.
@@ -123,11 +129,14 @@ browser-test: chromium  ## test the web pages in Chromium
 screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
-# The tests of engines need nothing but `install`: they, mypy and the linters run while the rest is fetched.
+# Most tests need nothing but `install`: they, mypy and the linters run while programs for the others are fetched.
 check:  ## what CI runs
-	$(MAKE) --jobs 12 lint types contracts test-torch fetched-and-tested
+	$(MAKE) --jobs 12 lint types contracts test-torch fetched-and-tested compiled-and-tested
 
-fetched-and-tested: asterisk chromium clients $(WHISPER)/model.bin compiled
+fetched-and-tested: asterisk chromium clients
+	$(MAKE) test-fetched
+
+compiled-and-tested: compiled $(WHISPER)/model.bin
 	$(MAKE) test-others
 
 format: install  ## put the code into shape

@@ -50,6 +50,11 @@ structlog.configure(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for many seconds begin before the others, so that no process waits alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("waits") is None)
+
+
 def pytest_collection_finish() -> None:
     """What the collection has made lives to the end: garbage collections of the tests need not walk through it."""
     gc.collect()

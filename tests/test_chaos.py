@@ -77,6 +77,7 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.waits
 def test_a_run_whose_parent_is_killed_leaves_no_children(short_folder: Path) -> None:
     scale = ["--calls", "4", "--segments", "400", "--only-frozen", "--busy", "3"]
     parent = subprocess.Popen(

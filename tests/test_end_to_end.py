@@ -34,6 +34,7 @@ def spoken(entries: list[dict[str, str]]) -> tuple[Pcm, str]:
     return audio, " ".join(entry["text"] for entry in entries)
 
 
+@pytest.mark.waits
 async def test_a_call_of_human_speech_is_transcribed_while_it_is_spoken(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:

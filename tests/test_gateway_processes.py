@@ -267,6 +267,7 @@ async def come_back(url: str, call_id: str, track: str) -> None:
             return
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(LOST)
 async def test_a_stream_whose_call_was_in_a_killed_process_comes_back_to_its_call(
     valkey: ValkeyServer, redis: Redis

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 from redis.asyncio import Redis
 from support.api import running_api
 from support.credentials import Site
@@ -73,14 +73,21 @@ class Talk:
     engine: Reciter
     finals: int = 0
 
-    async def begin(self, channel: int, phrase: str) -> None:
-        """Speak, until a partial has stable words, and do not stop speaking: there is no final."""
+    async def begin(self, channel: int, phrase: str, shown: Locator | None = None) -> None:
+        """
+        Speak, until a partial has stable words, and do not stop speaking: there is no final.
+
+        `shown`: speak until a page has this, too.  Partials are not kept: a page that begins to follow a call gets the
+        next one.
+        """
         self.engine.phrase = phrase
-        before = len(self.heard.of("segment.partial"))
+        before, pace = len(self.heard.of("segment.partial")), _PACE
         for start in itertools.cycle(range(0, len(_SPEECH) - _STEP, _STEP)):
-            await self._send(channel, _SPEECH[start : start + _STEP])
+            await self._send(channel, _SPEECH[start : start + _STEP], pace)
             if any(_is_stable(one) for one in self.heard.of("segment.partial")[before:]):
-                return
+                if shown is None or await shown.count():
+                    return
+                pace = 1.0  # a segment has at most half a minute
 
     async def stop(self) -> dict[str, object]:
         """Be silent, until the final is there."""
@@ -107,10 +114,10 @@ class Talk:
         await self.send(type="stop")
         await self.heard.until("call.ended")
 
-    async def _send(self, channel: int, samples: Pcm) -> None:
+    async def _send(self, channel: int, samples: Pcm, pace: float = _PACE) -> None:
         both = np.zeros((len(samples), 2), dtype=np.int16)
         both[:, channel] = samples
-        await stream(self.bridge, encode(both.reshape(-1), Encoding.MULAW), frame=320, pace=_PACE)
+        await stream(self.bridge, encode(both.reshape(-1), Encoding.MULAW), frame=320, pace=pace)
 
 
 def _is_stable(partial: Event) -> bool:

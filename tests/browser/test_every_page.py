@@ -56,8 +56,8 @@ class Site:
         """Visit a page; on that of the call in progress, wait for a new partial too."""
         await self.visit(page, name)
         if PAGES[name][0].endswith("/every"):
-            await self.talk.begin(1, f"hello my {LONG} is wrong")
-            await page.locator(".segment.partial").first.wait_for()
+            partial = page.locator(".segment.partial")
+            await self.talk.begin(1, f"hello my {LONG} is wrong", partial)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -14,8 +14,9 @@ async def test_a_partial_changes_in_place_and_becomes_final_without_a_layout_shi
 ) -> None:
     async with shared.call("grows", keywords=["Acme", "Priya Raman"]) as talk:
         await page.goto(f"{shared.url}/calls/grows")
-        await talk.begin(0, GREETING)
-        await expect(page.locator(".segment.partial .word:not(.open)").first).to_have_text("thank")
+        stable = page.locator(".segment.partial .word:not(.open)")
+        await talk.begin(0, GREETING, stable)
+        await expect(stable.first).to_have_text("thank")
         row = await page.locator(".segment").element_handle()
         await talk.stop()
         await expect(page.locator(".segment.final")).to_have_text(f"Agent0:00{GREETING}")
@@ -42,8 +43,7 @@ async def test_a_reload_in_mid_call_shows_everything_so_far_and_goes_on(
         await talk.send(type="dtmf", channel=1, digit="2")
         await page.goto(f"{shared.url}/calls/reloaded")
         await expect_all(page, talk)
-        await talk.begin(1, QUESTION)
-        await expect(page.locator(".segment.partial")).to_have_count(1)
+        await talk.begin(1, QUESTION, page.locator(".segment.partial"))
         await page.reload()
         await talk.stop()
         await talk.say(0, GREETING)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 from redis.asyncio import Redis
 from support.gateways import NO_REDACTION, ROOT, gateway_process, twilio_call, working
 from support.pipeline import Event, Listener, pipeline
@@ -23,6 +24,8 @@ from bench.bridge import CallScript, script
 from bench.spoken import SYLLABLE, Reader
 from broker.redis_keys import CallKeys
 from streaming.settings import GatewaySettings
+
+pytestmark = pytest.mark.waits
 
 KEYS = CallKeys.of("c1", 1)
 SAID = script("c1", 12, np.random.default_rng(7), poisoned=False)

@@ -130,6 +130,7 @@ async def test_a_segment_that_kills_its_worker_costs_no_other_and_is_given_up_in
     assert failed.segment.channel == 1
 
 
+@pytest.mark.waits
 async def test_a_worker_that_hangs_with_all_its_threads_is_killed_and_another_goes_on(
     supervised: Supervised, job_stream: JobStream
 ) -> None:
@@ -172,6 +173,7 @@ async def test_a_child_whose_supervisor_is_killed_stops_by_itself(supervised: Su
     assert await supervised.says(r'("event": "stopped", "part": "worker")')
 
 
+@pytest.mark.waits
 async def test_one_that_dies_again_and_again_is_given_up_with_a_clear_line() -> None:
     crashing = """
 import os

@@ -88,6 +88,7 @@ async def told(url: str, messages: list[bytes]) -> tuple[int | None, str | None]
     return client.close_code, client.close_reason
 
 
+@pytest.mark.waits
 async def test_hostile_headers_and_packets_cost_a_started_gateway_nothing(started: Started) -> None:
     before = started.peak_megabytes
     answers = {}

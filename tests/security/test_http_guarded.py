@@ -37,6 +37,7 @@ async def endpoints(redis: Redis, keyed: Site) -> AsyncIterator[tuple[str, str]]
         yield url, f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.waits
 async def test_strangers_get_nothing(endpoints: tuple[str, str], keyed: Site) -> None:
     shown = [{}, *(bearer(text) for text in (forged_keys(keyed) | forged_tokens()).values())]
     answers = []

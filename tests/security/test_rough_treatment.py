@@ -100,6 +100,7 @@ async def test_a_message_that_is_too_long_closes_its_connection_only(url: str) -
     assert heard.events[-1]["type"] == "call.ended"
 
 
+@pytest.mark.waits
 async def test_fragments_without_end_are_cut_off(url: str) -> None:
     async def fragments() -> AsyncIterator[str]:
         while True:

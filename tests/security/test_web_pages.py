@@ -224,6 +224,7 @@ async def raw_status(port: int, method: str, target: str, key: str) -> int:
     return int(line.split()[1]) if line else 0
 
 
+@pytest.mark.waits
 async def test_no_spelling_gives_a_key_more_than_the_path_itself(
     keyed: GatewayAddress, keyed_site: Site
 ) -> None:

@@ -97,9 +97,11 @@ async def pipeline(
         yield Pipeline(f"ws://127.0.0.1:{await port}", store)
     finally:
         died = [exc for task in tasks if task.done() and (exc := task.exception())]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # the gateway first: it waits for the finals of calls that have just ended
+        for stopped in (tasks[:1], tasks[1:]):
+            for task in stopped:
+                task.cancel()
+            await asyncio.gather(*stopped, return_exceptions=True)
         store.close()
     for exc in died:
         raise exc

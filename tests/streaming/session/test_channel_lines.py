@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from bench.jumping_loop import JumpingLoop
 from cli.recording import read_recording
@@ -195,7 +196,7 @@ async def converse(seed: int, calls: int) -> tuple[list[object], list[float]]:
     return found, levels
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(st.integers(0, 5_000), st.integers(1, 3))
 def test_calls_are_told_the_same_at_the_same_time(seed: int, calls: int) -> None:
     found = []

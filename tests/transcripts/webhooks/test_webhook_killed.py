@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from redis.asyncio import Redis
 from support.call_records import CALL, fields
 from support.valkey import ValkeyServer
@@ -64,6 +65,7 @@ async def put_call(redis: Redis, name: str) -> None:
         await redis.xadd(OUTBOX, fields(name, seq, event))
 
 
+@pytest.mark.waits
 async def test_each_event_arrives_however_often_the_sender_is_killed(
     valkey: ValkeyServer, redis: Redis, store_url: str
 ) -> None:

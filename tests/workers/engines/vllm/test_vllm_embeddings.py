@@ -18,6 +18,7 @@ tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from support import vllm_server as fake  # noqa: E402 - needs the optional extra
+from support.examples import examples  # noqa: E402
 from support.granite_cases import random_utterance  # noqa: E402
 from support.once import once  # noqa: E402
 from support.vllm_server import VllmServer, vllm_server  # noqa: E402
@@ -137,7 +138,7 @@ def test_texts_of_segments_that_join_at_any_time_are_those_of_generate(
 ) -> None:
     # given
     vendor, dice = tiny_granite.reference(folder), random.Random(5)
-    cases = [random_utterance(dice, number) for number in range(36)]
+    cases = [random_utterance(dice, number) for number in range(examples(36))]
     cases = [one for one in cases if len(one.samples) >= 0.31 * 16_000]
     tokens = Tokens.read(folder / "tokenizer.json")
 
