@@ -77,7 +77,7 @@ test-fetched: install clients
 	$(PYTEST) $(PARALLEL) 2 $(FETCHED)
 
 test-others: install $(WHISPER)/model.bin
-	$(PYTEST) $(PARALLEL) 4 $(OTHERS)
+	$(PYTEST) $(PARALLEL) 5 $(OTHERS)
 
 # Several processes that import new tests at the same time would each compile them.
 compiled: install

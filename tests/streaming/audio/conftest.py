@@ -6,8 +6,11 @@ import pytest
 
 from streaming.audio import compiled
 
+_PURE = () if compiled.installed() is None else pytest.mark.long
+"""Where the compiled path is built, each run compares the pure one with it by examples, and long runs test it alone."""
 
-@pytest.fixture(scope="module", params=["pure", "compiled"])
+
+@pytest.fixture(scope="module", params=[pytest.param("pure", marks=_PURE), "compiled"])
 def audio_path(request: pytest.FixtureRequest) -> Iterator[None]:
     """Objects that the tests of a module make are pure, and in a second run compiled, if that is built."""
     wanted = request.param == "compiled"

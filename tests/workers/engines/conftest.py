@@ -16,18 +16,21 @@ from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
 from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 
 _LONG = (
-    "test_no_speech_gives_no_words[whisper-final-",
+    "test_no_speech_gives_no_words[whisper-",
     "test_no_speech_gives_no_keywords[whisper]",
     "test_the_text_is_the_same_whatever_else_is_in_the_batch_and_in_its_order[whisper]",
 )
-_QUICK = "test_no_speech_gives_no_words[whisper-final-silence]"
-"""Whisper takes seconds for each of these: one of them is in each run, the others in long ones."""
+_IN_EACH_RUN = (
+    "test_no_speech_gives_no_words[whisper-final-silence]",
+    "test_no_speech_gives_no_words[whisper-partial-hiss]",
+)
+"""Whisper takes seconds for each of these: some of them are in each run, the others in long ones."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave most of Whisper's work on sounds without speech to long runs."""
     for item in items:
-        if item.name.startswith(_LONG) and item.name != _QUICK:
+        if item.name.startswith(_LONG) and item.name not in _IN_EACH_RUN:
             item.add_marker(pytest.mark.long)
 
 
