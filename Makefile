@@ -28,7 +28,7 @@ $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Trunkline needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip uv
+	$(BIN)/python -m pip install --quiet uv
 	@touch $@
 
 # Python compiles a module when it is first imported, which is a quarter of the work of compiling all that is installed.
@@ -113,20 +113,20 @@ $(WHISPER)/model.bin: $(STAMP)
 	$(BIN)/python tests/support/whisper_weights.py $(WHISPER)
 
 # Debian's Asterisk in a folder of its own; where it cannot be had, that is said and nothing is tested.
-asterisk: install
-	@$(BIN)/python tests/asterisk/install.py $(ASTERISK) || test $$? -eq 3
+asterisk:
+	@$(PYTHON) tests/asterisk/install.py $(ASTERISK) || test $$? -eq 3
 
-asterisk-test: asterisk  ## let telephones call a real Asterisk that streams to Trunkline
+asterisk-test: install asterisk  ## let telephones call a real Asterisk that streams to Trunkline
 	@test ! -e $(ASTERISK)/version || TRUNKLINE_TEST_ASTERISK=$(ASTERISK)/version $(BIN)/python -m pytest tests/asterisk
 
 # Debian's headless Chromium in a folder of its own; where it cannot be fetched, that is said and nothing is tested.
-chromium: install
-	@$(BIN)/python tests/browser/install.py $(CHROMIUM) || test $$? -eq 3
+chromium:
+	@$(PYTHON) tests/browser/install.py $(CHROMIUM) || test $$? -eq 3
 
-browser-test: chromium  ## test the web pages in Chromium
+browser-test: install chromium  ## test the web pages in Chromium
 	@test ! -e $(CHROMIUM)/version || TRUNKLINE_TEST_CHROMIUM=$(CHROMIUM)/version $(BIN)/python -m pytest tests/browser
 
-screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
+screenshots: install chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
 # Most tests need nothing but `install`: they, mypy and the linters run while programs for the others are fetched.

@@ -4,11 +4,13 @@ import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
+from redis import utils as redis_utils
 from redis.asyncio import Redis
 
 # Before numpy is imported. Several test processes share the cores: a second thread of OpenBLAS or OpenMP in each would
@@ -48,6 +50,10 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False),
     ]
 )
+
+
+# Each client of redis-py looks its version up in the files of its package, which takes longer than to connect.
+redis_utils.get_lib_version = cache(redis_utils.get_lib_version)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

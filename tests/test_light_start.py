@@ -65,8 +65,16 @@ def test_help_loads_no_library() -> None:
         ("cli.commands.up", {"jiwer", "numpy", "redis", "sqlalchemy", "websockets"}),
         ("cli.commands.services", {"numpy", "onnxruntime", "sqlalchemy"}),
         ("cli.commands.services, streaming.server", {"jiwer", "onnxruntime", "sqlalchemy"}),
-        ("cli.commands.services, transcripts.recorder", {"numpy", "onnxruntime", "uvicorn"}),
-        ("cli.commands.services, transcripts.api.server", {"numpy", "onnxruntime"}),
+        pytest.param(
+            "cli.commands.services, transcripts.recorder",
+            {"numpy", "onnxruntime", "uvicorn"},
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "cli.commands.services, transcripts.api.server",
+            {"numpy", "onnxruntime"},
+            marks=pytest.mark.long,
+        ),
         ("cli.commands.services, workers.worker", {"alembic", "sqlalchemy", "starlette"}),
     ],
 )

@@ -110,7 +110,7 @@ async def test_a_posted_recording_is_stored_with_the_roles_that_the_greeting_tel
     ("roles", "shown", "expected"),
     [
         ("outbound", ("customer", "agent"), {"agent", "customer"}),
-        ("none", (None, None), {None}),
+        pytest.param("none", (None, None), {None}, marks=pytest.mark.long),
     ],
 )
 async def test_a_posted_recording_is_stored_with_the_roles_that_were_asked_for(

@@ -45,8 +45,16 @@ def test_the_settings_of_granite_come_from_the_environment_and_flags(
     ("commands", "complaint"),
     [
         ("TRUNKLINE_GRANITE_MODLE=x trunkline show", "TRUNKLINE_GRANITE_MODLE; did you mean TRUNKLINE_GRANITE_MODEL"),
-        ("TRUNKLINE_GRANITE__=x trunkline show", "unknown environment variable TRUNKLINE_GRANITE__"),
-        ("TRUNKLINE_CONFIGURATION=x trunkline show", "unknown environment variable TRUNKLINE_CONFIGURATION"),
+        pytest.param(
+            "TRUNKLINE_GRANITE__=x trunkline show",
+            "unknown environment variable TRUNKLINE_GRANITE__",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "TRUNKLINE_CONFIGURATION=x trunkline show",
+            "unknown environment variable TRUNKLINE_CONFIGURATION",
+            marks=pytest.mark.long,
+        ),
         ("TRUNKLINE_WHISPER_MODEL=x trunkline transcribe $WAV --engine moonshine --model y", "--model: the engine moonshine"),
         (
             "TRUNKLINE_GRANITE_MAX_BATCH=many trunkline transcribe $WAV --engine granite",
@@ -54,7 +62,9 @@ def test_the_settings_of_granite_come_from_the_environment_and_flags(
         ),
         # an engine with a hyphen in its name: flag, `--model` and variable reach its section
         ("trunkline fetch moonshine-streaming --moonshine-streaming-model /nope", "'/nope' is neither a folder"),
-        ("trunkline fetch moonshine-streaming --model /nope", "'/nope' is neither a folder"),
+        pytest.param(
+            "trunkline fetch moonshine-streaming --model /nope", "'/nope' is neither a folder", marks=pytest.mark.long
+        ),
         (
             "TRUNKLINE_MOONSHINE_STREAMING_MODEL=/nope trunkline fetch moonshine-streaming",
             "'/nope' is neither a folder",

@@ -97,11 +97,11 @@ def test_without_redis_a_part_says_what_to_do(environment: dict[str, str]) -> No
     "setting",
     [
         "GATEWAY_PORT",
-        "GATEWAY_HTTP_PORT",
-        "GATEWAY_AUDIOSOCKET_PORT",
-        "GATEWAY_METRICS_PORT",
-        "RECORDER_METRICS_PORT",
-        "WORKER_METRICS_PORT",
+        pytest.param("GATEWAY_HTTP_PORT", marks=pytest.mark.long),
+        pytest.param("GATEWAY_AUDIOSOCKET_PORT", marks=pytest.mark.long),
+        pytest.param("GATEWAY_METRICS_PORT", marks=pytest.mark.long),
+        pytest.param("RECORDER_METRICS_PORT", marks=pytest.mark.long),
+        pytest.param("WORKER_METRICS_PORT", marks=pytest.mark.long),
         "API_PORT",
     ],
 )

@@ -99,7 +99,7 @@ async def test_a_site_that_is_not_listed_can_neither_frame_a_call_nor_load_the_e
     assert not page.frames[1].url.startswith(shared.url)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 async def test_axe_finds_nothing_on_the_pages_of_a_call_and_each_loads_less_than_150_kb(
     shared: Stack, page: Page, scheme: Literal["light", "dark"]
 ) -> None:

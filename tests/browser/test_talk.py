@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.async_api import Page, WebSocket, async_playwright, expect
 from support.api import bearer
 
@@ -110,6 +111,7 @@ async def test_with_keys_an_administrator_talks_with_a_key_that_is_made_for_the_
     assert not any("tk_" in url for url in sent.urls)
 
 
+@pytest.mark.long
 async def test_a_reader_talks_with_a_key_that_permits_calls(
     guarded: Guarded, tmp_path: Path
 ) -> None:

@@ -216,6 +216,7 @@ def test_the_process_that_decodes_can_open_nothing_and_write_nowhere(tmp_path: P
     assert (tmp_path / "out").stat().st_size == 0
 
 
+@pytest.mark.long
 def test_an_hour_of_silence_in_a_small_file_is_cut_off_at_what_a_recording_may_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

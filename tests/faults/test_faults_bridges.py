@@ -171,6 +171,7 @@ async def left_for(raw: socket.socket) -> bytes:
     return bytes(sent)
 
 
+@pytest.mark.long
 async def test_c22_a_listener_that_does_not_read_is_disconnected_and_others_are_not_affected(
     redis: Redis, tmp_path: Path
 ) -> None:

@@ -185,6 +185,7 @@ async def test_a_job_of_a_stopped_gateway_is_continued_by_another(
     assert abs(int(str(job["played_ms"])) - len(pcm) // 8) <= 200
 
 
+@pytest.mark.long
 async def test_the_whole_result_is_called_back_once_by_the_gateway_that_continues(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:

@@ -150,7 +150,9 @@ async def test_a_worker_that_hangs_with_all_its_threads_is_killed_and_another_go
     assert [one.segment.channel for one in terminal if isinstance(one, SegmentFailed)] == [0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
 async def test_supervisor_stops_its_child_before_it_ends(
     supervised: Supervised, number: signal.Signals
 ) -> None:

@@ -25,7 +25,7 @@ from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Message, Request
 
-MESSAGES = int(os.environ.get("TRUNKLINE_TEST_FUZZ", examples(3_000)))
+MESSAGES = int(os.environ.get("TRUNKLINE_TEST_FUZZ", examples(1_500)))
 _GROWTH = 1_000_000
 """Bytes by which memory may differ at the end: caches of interpreter and libraries."""
 

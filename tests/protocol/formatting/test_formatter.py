@@ -126,7 +126,10 @@ def test_a_final_keeps_times_words_as_said_and_the_places_of_redactions() -> Non
     assert [one.place for one in once.redactions] == [1]
 
 
-@pytest.mark.parametrize("repeated", ["12", "12-34-56", "double", "one", "a", "+1", "21st"])
+@pytest.mark.parametrize(
+    "repeated",
+    ["12", pytest.param("12-34-56", marks=pytest.mark.long), "double", "one", "a", "+1", "21st"],
+)
 def test_the_work_grows_with_the_words(repeated: str) -> None:
     once, twice = calls([repeated] * 400), calls([repeated] * 800)
 

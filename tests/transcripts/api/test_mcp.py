@@ -69,6 +69,9 @@ async def over_pipes(url: str, key: str = "") -> AsyncIterator[Client]:
 
 
 TRANSPORTS = pytest.mark.parametrize("connect", [over_http, over_pipes])
+MOSTLY_HTTP = pytest.mark.parametrize(
+    "connect", [over_http, pytest.param(over_pipes, marks=pytest.mark.long)]
+)
 
 
 async def ask(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
@@ -111,7 +114,7 @@ async def test_an_assistant_lists_searches_and_reads_the_calls_of_its_tenant(
     assert {page["notice"] for page in (listed, found, read)} == {NOTICE}
 
 
-@TRANSPORTS
+@MOSTLY_HTTP
 async def test_the_key_of_another_tenant_sees_nothing(
     api: RunningApi, keys: Site, connect: Any
 ) -> None:
@@ -187,7 +190,7 @@ async def test_a_large_request_is_refused_before_it_is_parsed(api: RunningApi, k
     assert answer.status_code == 413
 
 
-@TRANSPORTS
+@MOSTLY_HTTP
 async def test_a_live_call_is_followed_to_its_end(
     redis: Redis, tmp_path: Path, connect: Any
 ) -> None:

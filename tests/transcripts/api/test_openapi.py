@@ -71,7 +71,7 @@ def test_no_request_makes_the_api_fail_and_every_response_is_as_described(api_ur
     for operation in operations:
 
         @settings(
-            max_examples=examples(24),
+            max_examples=examples(12),
             deadline=None,
             derandomize=True,
             database=None,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 from support.call_records import CALL, fields
+from support.examples import examples
 from support.valkey import ValkeyServer
 from support.waiting import until_in_thread
 from support.webhooks import Hook, data_of, hook
@@ -18,7 +19,7 @@ from transcripts.webhooks.endpoint import DeliveryState
 from transcripts.webhooks.events import SUBSCRIBABLE, EventKind
 
 OUTBOX = Partition(0).outbox
-LIVES = 4
+LIVES = examples(4)
 
 RECORDER = """
 import asyncio, sys, time

@@ -18,6 +18,7 @@ from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 _LONG = (
     "test_no_speech_gives_no_words[whisper-",
     "test_no_speech_gives_no_keywords[whisper]",
+    "test_keywords_are_found_more_often_when_they_are_given[whisper]",
     "test_the_text_is_the_same_whatever_else_is_in_the_batch_and_in_its_order[whisper]",
 )
 _IN_EACH_RUN = (
@@ -28,7 +29,7 @@ _IN_EACH_RUN = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave most of Whisper's work on sounds without speech to long runs."""
+    """Leave most of Whisper's work on sounds without speech, and on keywords, to long runs."""
     for item in items:
         if item.name.startswith(_LONG) and item.name not in _IN_EACH_RUN:
             item.add_marker(pytest.mark.long)

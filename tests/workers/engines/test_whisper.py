@@ -21,6 +21,7 @@ def test_clear_speech_is_understood(whisper: Engine, beckett: Samples, effort: E
     assert heard.flags == ()
 
 
+@pytest.mark.long
 def test_the_same_audio_has_the_same_words_whatever_was_transcribed_before(
     whisper: Engine, whisper_model: Any, beckett: Samples
 ) -> None:

@@ -54,6 +54,7 @@ def turns() -> list[tuple[int, int, int]]:
         pytest.param(
             [(at, at + 112_000) for at in range(0, 480_000, 112_000)],
             id="recording: several turns in a segment",
+            marks=pytest.mark.long,
         ),
     ],
 )

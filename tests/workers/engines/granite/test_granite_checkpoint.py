@@ -229,7 +229,11 @@ def config_of(folder: Path) -> dict[str, dict[str, object]]:
     return dict(json.loads((folder / "config.json").read_text()))
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize(
+    "damage",
+    # an empty part has the vendor's default sizes, which take seconds to make
+    [pytest.param(one, marks=pytest.mark.long) if "empty" in one else one for one in DAMAGE],
+)
 def test_what_is_found_broken_on_loading_is_said_in_one_line(
     tiny: Path, tmp_path: Path, damage: str
 ) -> None:

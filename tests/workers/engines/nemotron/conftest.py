@@ -8,6 +8,14 @@ import pytest
 from support.once import once
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave this optional engine to long runs, but for what needs no model: to teach one takes seven seconds."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and "checkpoints" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the checkpoints `taught` and `babbling`."""
