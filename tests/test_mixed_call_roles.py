@@ -127,6 +127,7 @@ async def test_a_posted_recording_is_stored_with_the_roles_that_were_asked_for(
     assert told == expected
 
 
+@pytest.mark.long
 async def test_without_a_greeting_speakers_have_numbers_and_no_roles(
     redis: Redis, tmp_path: Path
 ) -> None:

@@ -28,7 +28,12 @@ PAGES = {
 }
 LOGIN = ("/login", "input[name=key]")
 USED_MOST = {"live", "call", "finished", "talk", "connect"}
-"""Pages that axe reads in each run; the others in long ones."""
+EACH_PAGE = pytest.mark.parametrize(
+    "name",
+    [one if one in USED_MOST else pytest.param(one, marks=pytest.mark.long) for one in PAGES],
+)
+"""The pages that are used most in each run, the others in long ones."""
+
 SCHEMES: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "light, more contrast": {"color_scheme": "light", "contrast": "more"},
@@ -81,10 +86,7 @@ async def site(shared: Stack) -> AsyncIterator[Site]:
             await talk.hang_up()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [one if one in USED_MOST else pytest.param(one, marks=pytest.mark.long) for one in PAGES],
-)
+@EACH_PAGE
 async def test_no_page_violates_a_rule_of_axe_in_any_scheme(
     site: Site, page: Page, name: str
 ) -> None:
@@ -135,7 +137,7 @@ _FOCUSED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", PAGES)
+@EACH_PAGE
 async def test_all_that_can_be_operated_is_reached_by_tab_and_shows_the_focus(
     site: Site, page: Page, name: str
 ) -> None:
@@ -156,7 +158,7 @@ async def test_all_that_can_be_operated_is_reached_by_tab_and_shows_the_focus(
     assert unmarked == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@EACH_PAGE
 async def test_nothing_moves_for_readers_who_asked_for_less_motion(
     site: Site, page: Page, name: str
 ) -> None:
@@ -170,7 +172,7 @@ async def test_nothing_moves_for_readers_who_asked_for_less_motion(
     assert moving == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@EACH_PAGE
 async def test_a_first_visit_transfers_less_than_150_kb_and_moves_nothing(
     site: Site, context: BrowserContext, name: str
 ) -> None:

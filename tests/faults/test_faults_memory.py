@@ -71,7 +71,7 @@ async def test_b13_finals_lost_by_redis_are_restored(
     assert {str(one.segment): one.text for one in stored.segments} == told
 
 
-@pytest.mark.parametrize("missed", [1, 2])
+@pytest.mark.parametrize("missed", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_b12_what_only_the_cut_off_master_knows_is_written_to_the_promoted_one(
     tmp_path: Path, missed: int
 ) -> None:

@@ -93,7 +93,7 @@ def full(it: RecorderProcess) -> Iterator[None]:
 Fault = Callable[[RecorderProcess], AbstractContextManager[None]]
 
 
-@pytest.mark.parametrize("fault", [locked, full])
+@pytest.mark.parametrize("fault", [pytest.param(locked, marks=pytest.mark.long), full])
 async def test_d5_a_call_that_cannot_be_stored_is_held_and_stored_afterwards(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path, fault: Fault
 ) -> None:

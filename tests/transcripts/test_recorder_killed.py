@@ -57,7 +57,7 @@ async def empty(redis: Redis) -> None:
     await until(is_empty)
 
 
-@pytest.mark.parametrize("stored_before", [0, 20, 120])
+@pytest.mark.parametrize("stored_before", [0, pytest.param(20, marks=pytest.mark.long), 120])
 async def test_a_recorder_killed_at_any_moment_costs_no_word(
     valkey: ValkeyServer, redis: Redis, store_url: str, stored_before: int
 ) -> None:

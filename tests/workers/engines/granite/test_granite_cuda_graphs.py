@@ -94,6 +94,7 @@ def test_sizes_are_rounded_up_but_never_beyond_the_cache(
     assert bucket(size, ROWS, most) == rounded
 
 
+@pytest.mark.long
 def test_all_of_it_runs_in_bf16(vendor: Any, parts: Any) -> None:
     """As on a GPU: everything in bf16 but batch norm.  Texts may differ from those in fp32; silence may not."""
     model = prepared(copy.deepcopy(vendor[1]).bfloat16(), torch.device("cpu"))

@@ -60,7 +60,10 @@ def written(parts: Any, seconds: float, asked: str, most: int) -> tuple[int, ...
     return texts[0].tokens
 
 
-@pytest.mark.parametrize(("model", "seconds"), [("tiny", 30.0), ("newer", 30.0), ("newer", 118.7)])
+@pytest.mark.parametrize(
+    ("model", "seconds"),
+    [("tiny", 30.0), ("newer", 30.0), pytest.param("newer", 118.7, marks=pytest.mark.long)],
+)
 def test_long_segments_have_the_text_of_the_reference(
     request: pytest.FixtureRequest,
     loaded: Callable[[Path], LoadedModel],

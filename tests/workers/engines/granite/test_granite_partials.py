@@ -54,7 +54,13 @@ def grown(listener: CountingFrontend, samples: Any, key: str, every: int) -> Hyp
 
 
 @pytest.mark.parametrize("seconds", LONG)
-@pytest.mark.parametrize("every", [8_000, 4_960], ids=["each-0.5s", "each-0.31s"])
+@pytest.mark.parametrize(
+    "every",
+    [
+        pytest.param(8_000, id="each-0.5s", marks=pytest.mark.long),
+        pytest.param(4_960, id="each-0.31s"),
+    ],
+)
 def test_the_last_partial_is_the_text_of_the_whole_segment(
     parts: Any, listener: CountingFrontend, seconds: float, every: int
 ) -> None:

@@ -28,7 +28,11 @@ def change_a_bit(folder: Path) -> None:
     ("damage", "reason"),
     [
         (cut, "model.safetensors is not complete: download it again"),
-        (change_a_bit, "model.safetensors differs from the hash in the manifest"),
+        pytest.param(
+            change_a_bit,
+            "model.safetensors differs from the hash in the manifest",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_broken_file_is_named_in_one_line_and_the_worker_ends(

@@ -69,6 +69,7 @@ class Opened:
         self.vectors += len(given[1][0])
 
 
+@pytest.mark.long
 def test_partials_of_a_growing_utterance_are_those_of_its_audio_alone(
     engine: MoonshineStreaming,
 ) -> None:
