@@ -17,7 +17,7 @@ BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(INSTALL) $(BIN)/python --forc
 	|| echo "trunkline-native cannot be built here: the pure audio path is used"
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install native clients demo up compiled fetched-and-tested compiled-and-tested test test-torch test-fetched test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up compiled with-chromium with-asterisk with-compiled test test-torch test-browser test-clients test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,19 +62,22 @@ PARALLEL := --dist worksteal --numprocesses
 TORCH := tests/workers/engines/granite tests/workers/engines/moonshine_streaming \
 	tests/workers/engines/nemotron tests/workers/engines/vllm/test_vllm_embeddings.py \
 	tests/workers/speakers/test_tensor_file.py
-# These use programs of other people: Asterisk, Chromium, clients of other services.
+# Programs of other people: Asterisk, Chromium, clients of other services.
 FETCHED := tests/asterisk tests/browser tests/clients
 OTHERS := $(TORCH:%=--ignore=%) $(FETCHED:%=--ignore=%)
 
 test:  ## run the tests
-	$(MAKE) --jobs 3 test-torch test-fetched test-others
+	$(MAKE) --jobs 4 test-torch test-browser test-clients test-others
 
 # One thread: beside other processes, threads of OpenMP wait for each other on the CPU, which costs more than they save.
 test-torch: install
 	OMP_NUM_THREADS=1 $(PYTEST) $(TORCH)
 
-test-fetched: install clients
-	$(PYTEST) $(PARALLEL) 2 $(FETCHED)
+test-browser: install
+	$(PYTEST) tests/browser
+
+test-clients: install clients
+	$(PYTEST) tests/asterisk tests/clients
 
 test-others: install $(WHISPER)/model.bin
 	$(PYTEST) $(PARALLEL) 5 $(OTHERS)
@@ -131,12 +134,15 @@ screenshots: install chromium  ## make the pictures of the web pages in docs/pic
 
 # Most tests need nothing but `install`: they, mypy and the linters run while programs for the others are fetched.
 check:  ## what CI runs
-	$(MAKE) --jobs 12 lint types contracts test-torch fetched-and-tested compiled-and-tested
+	$(MAKE) --jobs 12 lint types contracts test-torch with-chromium with-asterisk with-compiled
 
-fetched-and-tested: asterisk chromium clients
-	$(MAKE) test-fetched
+with-chromium: chromium
+	$(MAKE) test-browser
 
-compiled-and-tested: compiled $(WHISPER)/model.bin
+with-asterisk: asterisk clients
+	$(MAKE) test-clients
+
+with-compiled: compiled $(WHISPER)/model.bin
 	$(MAKE) test-others
 
 format: install  ## put the code into shape

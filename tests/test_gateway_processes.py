@@ -150,6 +150,7 @@ async def test_calls_of_a_process_that_is_killed_go_on_in_the_group_and_lose_not
 
 
 @pytest.mark.timeout(LOST)
+@pytest.mark.long
 async def test_a_second_signal_ends_all_processes_at_once(valkey: ValkeyServer) -> None:
     async with (
         gateway_group(valkey, TRUNKLINE_GATEWAY_DRAIN_SECONDS="600") as group,

@@ -48,6 +48,7 @@ def test_short_sentences_with_pauses_are_packed_up_to_the_length_of_an_engine() 
     assert max(shorter) <= 6 * 8_000
 
 
+@pytest.mark.long
 def test_the_demo_call_in_one_channel_has_its_two_speakers_and_one_party_alone_has_one() -> None:
     """Formerly all of it was one speaker: segments of a recording have several turns."""
     if (encoder := encoder_of()) is None:

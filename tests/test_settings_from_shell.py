@@ -21,9 +21,10 @@ with_torch = pytest.mark.skipif(
             "TRUNKLINE_GRANITE_REVISION=main trunkline transcribe $WAV --engine granite --model ibm-granite/x",
             "ibm-granite/x needs a pinned revision",
         ),
-        (
+        pytest.param(
             "TRUNKLINE_GRANITE_MODEL=/absent/folder trunkline transcribe $WAV --engine granite",
             "'/absent/folder' is neither a folder nor a hub id",
+            marks=pytest.mark.long,
         ),
         (
             "TRUNKLINE_GRANITE_MODEL=/absent/folder trunkline transcribe $WAV --engine granite --granite-model /other",

