@@ -136,13 +136,13 @@ screenshots: install chromium  ## make the pictures of the web pages in docs/pic
 check:  ## what CI runs
 	$(MAKE) --jobs 12 lint types contracts test-torch with-chromium with-asterisk with-compiled
 
-with-chromium: chromium
+with-chromium: install chromium
 	$(MAKE) test-browser
 
-with-asterisk: asterisk clients
+with-asterisk: install asterisk clients
 	$(MAKE) test-clients
 
-with-compiled: compiled $(WHISPER)/model.bin
+with-compiled: install compiled $(WHISPER)/model.bin
 	$(MAKE) test-others
 
 format: install  ## put the code into shape
