@@ -17,7 +17,7 @@ BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(INSTALL) $(BIN)/python --forc
 	|| echo "trunkline-native cannot be built here: the pure audio path is used"
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install native clients demo up compiled with-chromium with-asterisk with-compiled test test-torch test-browser test-clients test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up compiled with-asterisk with-compiled test test-torch test-browser test-clients test-others test-long test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,10 @@ TORCH := tests/workers/engines/granite tests/workers/engines/moonshine_streaming
 FETCHED := tests/asterisk tests/browser tests/clients
 OTHERS := $(TORCH:%=--ignore=%) $(FETCHED:%=--ignore=%)
 
+TEST_BROWSER = $(PYTEST) tests/browser
+TEST_CLIENTS = $(PYTEST) tests/asterisk tests/clients
+TEST_OTHERS = $(PYTEST) $(PARALLEL) 5 $(OTHERS)
+
 test:  ## run the tests
 	$(MAKE) --jobs 4 test-torch test-browser test-clients test-others
 
@@ -74,13 +78,13 @@ test-torch: install
 	OMP_NUM_THREADS=1 $(PYTEST) $(TORCH)
 
 test-browser: install
-	$(PYTEST) tests/browser
+	$(TEST_BROWSER)
 
 test-clients: install clients
-	$(PYTEST) tests/asterisk tests/clients
+	$(TEST_CLIENTS)
 
 test-others: install $(WHISPER)/model.bin
-	$(PYTEST) $(PARALLEL) 5 $(OTHERS)
+	$(TEST_OTHERS)
 
 # Several processes that import new tests at the same time would each compile them.
 compiled: install
@@ -127,23 +131,20 @@ chromium:
 	@$(PYTHON) tests/browser/install.py $(CHROMIUM) || test $$? -eq 3
 
 browser-test: install chromium  ## test the web pages in Chromium
-	@test ! -e $(CHROMIUM)/version || TRUNKLINE_TEST_CHROMIUM=$(CHROMIUM)/version $(BIN)/python -m pytest tests/browser
+	$(TEST_BROWSER)
 
 screenshots: install chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
 # Most tests need nothing but `install`: they, mypy and the linters run while programs for the others are fetched.
 check:  ## what CI runs
-	$(MAKE) --jobs 12 lint types contracts test-torch with-chromium with-asterisk with-compiled
-
-with-chromium: install chromium
-	$(MAKE) test-browser
+	$(MAKE) --jobs 12 lint types contracts test-torch browser-test with-asterisk with-compiled
 
 with-asterisk: install asterisk clients
-	$(MAKE) test-clients
+	$(TEST_CLIENTS)
 
-with-compiled: install compiled $(WHISPER)/model.bin
-	$(MAKE) test-others
+with-compiled: compiled $(WHISPER)/model.bin
+	$(TEST_OTHERS)
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .

@@ -63,6 +63,7 @@ class Site:
         if PAGES[name][0].endswith("/every"):
             partial = page.locator(".segment.partial")
             await self.talk.begin(1, f"hello my {LONG} is wrong", partial)
+            await partial.first.wait_for()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -32,7 +32,9 @@ async def expect_row(page: Page, path: str, talk: Talk, name: str) -> None:
     assert await page.evaluate("trunklineLive.dropped") == 0
 
 
-@pytest.mark.parametrize("path", ["/", pytest.param("/?view=wall", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "path", [one if one == "/" else pytest.param(one, marks=pytest.mark.long) for one in ROWS]
+)
 async def test_a_supervisor_misses_nothing_of_a_call_when_api_and_valkey_restart(
     tmp_path: Path, page: Page, path: str
 ) -> None:

@@ -44,6 +44,7 @@ async def test_a_reload_in_mid_call_shows_everything_so_far_and_goes_on(
         await page.goto(f"{shared.url}/calls/reloaded")
         await expect_all(page, talk)
         await talk.begin(1, QUESTION, page.locator(".segment.partial"))
+        await expect(page.locator(".segment.partial")).to_have_count(1)
         await page.reload()
         await talk.stop()
         await talk.say(0, GREETING)

@@ -20,6 +20,7 @@ async def test_a_call_is_seen_while_people_speak_and_found_as_one_types(
     ) as talk:
         row = page.locator("table.live tbody tr", has_text="Priya Raman")
         await talk.begin(1, "my number is Orvanta", row.locator(".words", has_text="my number"))
+        await expect(row.locator(".words")).to_contain_text("my number")
         await talk.stop()
         await expect(row.locator(".c-keywords")).to_contain_text("Orvanta")
         await expect(row.get_by_role("img", name="Customer 100 %")).to_be_visible()
@@ -38,6 +39,7 @@ async def test_a_call_is_seen_while_people_speak_and_found_as_one_types(
         await page.get_by_role("button", name="Wall").click()
         tile = page.locator(".tile", has_text="Priya Raman")
         await talk.begin(0, "thank you for calling", tile.locator(".words", has_text="thank you"))
+        await expect(tile.locator(".words")).to_contain_text("thank you")
         await talk.stop()
         assert await layout_shifts(page) == []
         assert await harms(page) == []

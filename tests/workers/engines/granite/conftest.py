@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.long_runs import leave_to_long_runs
 from support.once import once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the layout of the vendor's repository, which takes 14 s to make, to long runs."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "repository" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.long)
+    leave_to_long_runs(items, Path(__file__).parent, "repository")
 
 
 @pytest.fixture(scope="session")

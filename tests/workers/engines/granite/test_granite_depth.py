@@ -98,7 +98,6 @@ def shortfall(vendor: Any, case: Case, tokens: Sequence[int]) -> float:
     return float((asked.max(-1).values - asked.gather(1, text[:, None])[:, 0]).max())
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["fp32", "bf16"])
 def test_each_token_is_the_reference_s_in_ragged_batches_with_and_without_drafts(
     repository_vendor: Any, repository_parts: Any, reference: Reference, dtype: Any

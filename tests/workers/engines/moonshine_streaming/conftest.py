@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.long_runs import leave_to_long_runs
 from support.once import once
 
 from workers.engines.base import Engine
@@ -12,10 +13,7 @@ from workers.engines.base import Engine
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave this optional engine to long runs, but for what needs no model."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "made" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.long)
+    leave_to_long_runs(items, Path(__file__).parent, "made")
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +40,7 @@ def fitted(made: Callable[[str], Path]) -> Path:
 
 @pytest.fixture(
     scope="session",
-    params=["babbling-equal", pytest.param("babbling-wider", marks=pytest.mark.long)],
+    params=["babbling-equal", "babbling-wider"],
 )
 def babbling(request: pytest.FixtureRequest, made: Callable[[str], Path]) -> Path:
     """A folder with a made model that writes much."""

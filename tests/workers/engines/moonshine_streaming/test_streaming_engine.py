@@ -69,7 +69,6 @@ class Opened:
         self.vectors += len(given[1][0])
 
 
-@pytest.mark.long
 def test_partials_of_a_growing_utterance_are_those_of_its_audio_alone(
     engine: MoonshineStreaming,
 ) -> None:
@@ -82,7 +81,6 @@ def test_partials_of_a_growing_utterance_are_those_of_its_audio_alone(
     assert len({one.text for one in grown}) > len(grown) / 2
 
 
-@pytest.mark.long
 def test_a_final_is_the_same_with_and_without_partials_before_it(
     engine: MoonshineStreaming,
 ) -> None:
@@ -166,7 +164,6 @@ def test_a_final_ends_its_utterance_and_a_speculative_one_does_not(
     assert not open_.draft(key)
 
 
-@pytest.mark.long
 def test_long_audio_is_encoded_in_steps_between_which_finals_overtake(
     engine: MoonshineStreaming,
 ) -> None:
@@ -187,7 +184,6 @@ def test_long_audio_is_encoded_in_steps_between_which_finals_overtake(
     assert count > len(long) / 80_000
 
 
-@pytest.mark.long
 def test_threads_that_advance_utterances_side_by_side_do_not_disturb_each_other(
     engine: MoonshineStreaming,
 ) -> None:

@@ -71,7 +71,6 @@ def test_the_tokens_are_those_of_generate(searched: Searched, generated: list[li
     assert sum(map(len, found)) > 8 * len(CLIPS)
 
 
-@pytest.mark.long
 def test_any_draft_leaves_the_tokens_as_they_are(
     searched: Searched, generated: list[list[int]]
 ) -> None:

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.long_runs import leave_to_long_runs
 from support.once import once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave this optional engine to long runs, but for what needs no model: to teach one takes seven seconds."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "checkpoints" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.long)
+    leave_to_long_runs(items, Path(__file__).parent, "checkpoints")
 
 
 @pytest.fixture(scope="session")

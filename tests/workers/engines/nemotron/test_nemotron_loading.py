@@ -114,7 +114,6 @@ def test_the_languages_are_those_of_the_models_prompts(loaded: Callable[..., Nem
     assert can.name == "taught/560ms"
 
 
-@pytest.mark.long
 async def test_a_worker_process_transcribes_a_final(
     redis: Redis, valkey: ValkeyServer, checkpoints: Path, loaded: Callable[..., Nemotron]
 ) -> None:

@@ -41,7 +41,7 @@ def vendor(checkpoints: Path) -> Any:
 
 @pytest.fixture(
     scope="module",
-    params=[560, *(pytest.param(length, marks=pytest.mark.long) for length in (80, 320, 1120))],
+    params=[80, 320, 560, 1120],
 )
 def chunk_ms(request: pytest.FixtureRequest) -> int:
     length: int = request.param
